@@ -71,13 +71,25 @@ func (p *program) writeManual(root *cobra.Command, prefix, date string) error {
 // writeBelow writes a file below a directory, which is made.
 func writeBelow(directory, name, text string) error {
 	path := filepath.Join(directory, name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := makeDirectory(filepath.Dir(path)); err != nil {
 		return fmt.Errorf("writing the manual: %w", err)
 	}
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+	if err := errors.Join(os.WriteFile(path, []byte(text), 0o644), os.Chmod(path, 0o644)); err != nil {
 		return fmt.Errorf("writing the manual: %w", err)
 	}
 	return nil
+}
+
+// makeDirectory makes a directory, and those above it, which all can read: whatever the umask of
+// root is, the manual is for all.
+func makeDirectory(path string) error {
+	if exists(path) {
+		return nil
+	}
+	if err := makeDirectory(filepath.Dir(path)); err != nil {
+		return err
+	}
+	return errors.Join(os.Mkdir(path, 0o755), os.Chmod(path, 0o755))
 }
 
 // manualPages returns all pages.

@@ -67,7 +67,7 @@ func TestModesOfMadeFiles(t *testing.T) {
 				t.Helper()
 				argv := slices.Concat(under(umask), []string{"sesame"}, args)
 				cmd := exec.CommandContext(t.Context(), argv[0], argv[1:]...)
-				cmd.Dir, cmd.Env = dir, environment()
+				cmd.Dir, cmd.Env = dir, append(environment(), "SOURCE_DATE_EPOCH=1772366400")
 				if out, err := cmd.CombinedOutput(); err != nil {
 					t.Fatalf("sesame %s: %v\n%s", strings.Join(args, " "), err, out)
 				}
@@ -88,6 +88,12 @@ func TestModesOfMadeFiles(t *testing.T) {
 				"theirs": 0o700, "theirs/knockd.lua": 0o600, "theirs/knockd.pcap": 0o600, "theirs/knockd.jsonl": 0o600, "theirs/knockd_test.lua": 0o600,
 				"theirs/sesame.toml": 0o600,
 			}, "mine", "theirs")
+			run("manual", "local") // is for all
+			for name, want := range map[string]fs.FileMode{"local": 0o755, "local/share/man/man8": 0o755, "local/share/man/man8/sesame.8": 0o644} {
+				if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Mode().Perm() != want {
+					t.Errorf("%s: want the mode %04o: %v, %v", name, want, info, err)
+				}
+			}
 		})
 	}
 }
