@@ -155,7 +155,8 @@ func (m *target) filesGone() {
 // Files that a purge deletes, and files beside them.
 var (
 	purged = []string{"etc/sesame/scripts/ssh.lua", "var/lib/sesame/journal", "var/lib/sesame-helper/journal", "var/log/sesame/knockd.log", "run/sesame/lock",
-		"etc/systemd/system/sesame.service.d/override.conf", "etc/systemd/system/sesame-helper.socket.d/override.conf"}
+		"etc/systemd/system/sesame.service.d/override.conf", "etc/systemd/system/sesame-guard.service.d/override.conf",
+		"etc/systemd/system/sesame-helper.service.d/override.conf", "etc/systemd/system/sesame-helper.socket.d/override.conf"}
 	kept = []string{"etc/sesame.d/x", "var/lib/sesames", "var/log/knockd.log", "etc/systemd/system/ssh.service.d/x", "etc/systemd/system/sesame-other.service.d/x"}
 )
 
@@ -179,7 +180,8 @@ func TestPurge(t *testing.T) {
 	m.filesGone()
 	m.expect(call{script: "after-remove", args: "purge", calls: []string{"deb-systemd-helper purge sesame.service sesame-guard.service sesame-helper.socket"}, prints: []string{
 		"sesame: deleted /etc/sesame /var/lib/sesame /var/lib/sesame-helper /var/log/sesame /run/sesame " +
-			"/etc/systemd/system/sesame.service.d /etc/systemd/system/sesame-helper.socket.d;", "userdel sesame"}})
+			"/etc/systemd/system/sesame.service.d /etc/systemd/system/sesame-guard.service.d " +
+			"/etc/systemd/system/sesame-helper.service.d /etc/systemd/system/sesame-helper.socket.d;", "userdel sesame"}})
 	m.there(purged, false)
 	m.there(kept, true)
 	m.expect(call{script: "after-remove", args: "purge", silent: true}) // again, and nothing is left to say

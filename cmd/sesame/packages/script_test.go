@@ -26,12 +26,13 @@ func TestScripts(t *testing.T) {
 			script: "after-install", args: "configure", has: []string{"etc/knockd.conf"}, never: actions, prints: []string{"sudo sesame import knockd --check /etc/knockd.conf"},
 		}}},
 		{"rpm installs it", false, []call{{
-			script: "after-install", args: "1", calls: []string{"groupadd --prefix ", "useradd --prefix ", "daemon-reload"}, never: actions, prints: []string{"closed no port"},
+			script: "after-install", args: "1", calls: []string{"groupadd --prefix ", "useradd --prefix ", " --no-create-home ", "daemon-reload"}, never: actions, prints: []string{"closed no port"},
 		}}},
 		{"the user is there", false, []call{{script: "after-install", args: "2", calls: []string{"useradd"}}, {script: "after-install", args: "1", never: []string{"useradd", "groupadd"}, prints: []string{"closed no port"}}}},
 		{"units of an installation from source", true, []call{{
-			script: "after-install", args: "configure", has: []string{"etc/systemd/system/sesame.service", "active", "enabled"}, never: actions,
-			prints: []string{"/etc/systemd/system/sesame.service hides the unit", "That closed no port, and started and enabled no service"},
+			script: "after-install", args: "configure", never: actions,
+			has:    []string{"etc/systemd/system/sesame.service", "etc/systemd/system/sesame-helper.service", "active", "enabled"},
+			prints: []string{"/etc/systemd/system/sesame.service hides the unit", "/etc/systemd/system/sesame-helper.service hides the unit", "That closed no port, and started and enabled no service"},
 		}}},
 		{"an upgrade of what does not run", true, []call{
 			{script: "before-remove", args: "upgrade 1.1", silent: true, never: []string{""}},
@@ -42,6 +43,9 @@ func TestScripts(t *testing.T) {
 			{script: "before-remove", args: "upgrade 1.1", has: []string{"active"}, silent: true, never: []string{""}},
 			{script: "after-install", args: "configure 1.0", silent: true, calls: []string{"daemon-reload", "deb-systemd-invoke try-restart sesame.service", "is-active"}, never: []string{"firewall", " stop"}},
 		}},
+		{"an upgrade of what reads its scripts anew", true, []call{{
+			script: "after-install", args: "configure 1.0", has: []string{"reloading"}, silent: true, calls: []string{"deb-systemd-invoke try-restart sesame.service"},
+		}}},
 		{"an upgrade by rpm", false, []call{
 			{script: "after-install", args: "2", has: []string{"active"}, silent: true, calls: []string{"daemon-reload", "systemctl try-restart sesame.service"}},
 			{script: "before-remove", args: "1", silent: true, never: []string{""}},

@@ -43,7 +43,7 @@ func newTarget(t *testing.T, debian bool) *target {
 	}
 	// systemctl keeps the state of the daemon as the name of a file.
 	systemctl := `
-		for state in active activating failed inactive; do [ ! -e "$root/$state" ] || break; done
+		for state in active reloading activating failed inactive; do [ ! -e "$root/$state" ] || break; done
 		case "$*" in
 		*is-active*) case "$*" in *--quiet*) ;; *) echo "$state";; esac; [ "$state" = active ]; exit;;
 		*is-enabled*) [ -e "$root/enabled" ]; exit;;
