@@ -49,6 +49,9 @@ func TestRealProfile(t *testing.T) {
 	if status, body := w.profile("goroutine?debug=1"); status != http.StatusOK || !strings.Contains(body, "sesame/daemon.(*loop).run") {
 		t.Errorf("goroutines: status %d, %.200s", status, body)
 	}
+	if _, body := w.profile("goroutine?debug=2"); !strings.Contains(body, "goroutine 1 [select (no cases), locked to thread]:") {
+		t.Errorf("the main thread is not free for signals: %s", body)
+	}
 	if status, body := w.profile("profile?seconds=1"); status != http.StatusOK || !strings.HasPrefix(body, "\x1f\x8b") {
 		t.Errorf("a profile of the processor: status %d, %.200q", status, body)
 	}

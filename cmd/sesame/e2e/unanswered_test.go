@@ -5,8 +5,10 @@ package e2e
 import (
 	"encoding/binary"
 	"fmt"
+	"os/exec"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -108,4 +110,30 @@ func TestRealScriptsDoNotAnswer(t *testing.T) {
 	}
 	contains(t, w.log(), "stopping before the start is over: a file system does not answer")
 	w.opens(ssh4)
+}
+
+// TestRealReadersEndBySignal interrupts a command that waits for scripts. The main thread must not
+// be the one that waits: Linux gives it the signals, and it would never take them.
+func TestRealReadersEndBySignal(t *testing.T) {
+	w := newWorld(t, nil)
+	d := w.deafen(w.scripts)
+	c := exec.Command("sesame", "check", "-s", w.scripts)
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- c.Wait() }()
+	d.asked()
+	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-ended:
+		if s, ok := c.ProcessState.Sys().(syscall.WaitStatus); !ok || s.Signal() != syscall.SIGTERM {
+			t.Errorf("it ended by itself: %v", err)
+		}
+	case <-time.After(patience):
+		d.remove()
+		t.Errorf("it does not end by SIGTERM; without the file system: %v", <-ended)
+	}
 }
