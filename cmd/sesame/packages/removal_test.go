@@ -3,6 +3,7 @@
 package packages
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -71,6 +72,27 @@ func TestRemovalRunsUndos(t *testing.T) {
 			if test.all == strings.Contains(printed, "by hand") || strings.Contains(printed, "warning: pending") {
 				t.Errorf("it prints\n%s", printed)
 			}
+		})
+	}
+}
+
+// Where systemd does not do what it is asked for, the removal goes on: the guard must go, and dpkg
+// must not be left with half a package.
+func TestRemovalWithoutTheHelpOfSystemd(t *testing.T) {
+	for _, debian := range []bool{true, false} {
+		t.Run(fmt.Sprintf("debian %v", debian), func(t *testing.T) {
+			m := newTarget(t, debian)
+			m.program("systemctl", `case "$*" in *is-active*) exit 0;; *) exit 1;; esac`)
+			if debian {
+				m.program("deb-systemd-invoke", `exit 1`)
+				m.program("deb-systemd-helper", `exit 1`)
+			}
+			m.expect(call{script: "before-remove", args: "remove", calls: []string{"stop sesame.service", "helper --settle", "firewall remove", "disable"}, prints: []string{"sesame: removed"}})
+			m.expect(call{script: "after-remove", args: "remove", calls: []string{"daemon-reload"}, silent: true})
+			m.has(purged...)
+			m.filesGone()
+			m.expect(call{script: "after-remove", args: "purge", prints: []string{"sesame: deleted /etc/sesame"}})
+			m.there(purged, false)
 		})
 	}
 }

@@ -57,6 +57,16 @@ func TestScripts(t *testing.T) {
 		{"the new version does not start, by rpm", false, []call{{
 			script: "after-install", args: "2", has: []string{"active", "fails"}, prints: []string{"does not start with this version"},
 		}}},
+		{"it does not start, and policy-rc.d has it left alone", true, []call{{
+			script: "after-install", args: "configure 1.0", has: []string{"activating", "fails", "forbidden"}, calls: []string{"deb-systemd-invoke try-restart sesame.service"},
+			prints: []string{"sesame: the daemon did not run, and was not started. Ports that were guarded stay so\n"},
+		}}},
+		{"it runs, and policy-rc.d has it left alone", true, []call{{
+			script: "after-install", args: "configure 1.0", has: []string{"active", "forbidden"}, silent: true,
+		}}},
+		{"systemd cannot even try the new version", true, []call{{
+			script: "after-install", args: "configure 1.0", has: []string{"active", "refused"}, fails: true, prints: []string{"does not start with this version"},
+		}}},
 		{"somebody stopped it", true, []call{{
 			script: "after-install", args: "configure 1.0", has: []string{"enabled", "known"}, silent: true, calls: []string{"is-active"}, never: []string{" start ", "restart "},
 		}}},

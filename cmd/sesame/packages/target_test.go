@@ -41,11 +41,13 @@ func newTarget(t *testing.T, debian bool) *target {
 			t.Fatal(err)
 		}
 	}
-	// systemctl keeps the state of the daemon as the name of a file.
+	// systemctl keeps the state of the daemon as the name of a file. Each start makes the file
+	// invocation longer.
 	systemctl := `
 		for state in active reloading activating failed inactive; do [ ! -e "$root/$state" ] || break; done
 		case "$*" in
 		*is-active*) case "$*" in *--quiet*) ;; *) echo "$state";; esac; [ "$state" = active ]; exit;;
+		*InvocationID*) [ ! -e "$root/invocation" ] || cat "$root/invocation"; exit;;
 		*is-enabled*) [ -e "$root/enabled" ]; exit;;
 		*try-restart*) case "$state" in failed | inactive) exit;; esac;;
 		*"restart "* | *" start "*) ;;
@@ -53,6 +55,8 @@ func newTarget(t *testing.T, debian bool) *target {
 		*) exit;;
 		esac
 		rm -f "$root/$state"
+		[ ! -e "$root/refused" ] || exit 1
+		echo 1 >>"$root/invocation"
 		if [ -e "$root/fails" ]; then : >"$root/activating"; exit 1; else : >"$root/active"; fi`
 	m.program("systemctl", systemctl)
 	m.program("stat", `echo 1:2`) // "/" is the root of the first process
@@ -61,7 +65,7 @@ func newTarget(t *testing.T, debian bool) *target {
 	m.program("groupadd", ``)
 	if debian {
 		m.environment = append(m.environment, "DPKG_MAINTSCRIPT_PACKAGE=sesame")
-		m.program("deb-systemd-invoke", systemctl)
+		m.program("deb-systemd-invoke", `[ ! -e "$root/forbidden" ] || exit 0 # by policy-rc.d`+systemctl)
 		m.program("deb-systemd-helper", `case "$*" in
 		debian-installed*) [ -e "$root/known" ];;
 		*was-enabled*) [ -e "$root/enabled" ];;

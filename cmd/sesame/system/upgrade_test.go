@@ -210,7 +210,8 @@ func TestSystemPackageUpgradeFails(t *testing.T) {
 }
 
 // TestSystemPackageRefused has a policy that starts and stops nothing, as images are built with. An
-// upgrade leaves the old daemon running. A removal would leave one without its program: it fails.
+// upgrade leaves the old daemon running, and one that failed alone. A removal would leave a daemon
+// without its program: it fails.
 func TestSystemPackageRefused(t *testing.T) {
 	m, two, stranger := newGuarded(t)
 	m.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n")
@@ -225,6 +226,15 @@ func TestSystemPackageRefused(t *testing.T) {
 			e.status, m.property("sesame.service", "ActiveState"), e.stdout, e.stderr)
 	}
 	m.granted()
+	stranger.keptOut()
+	m.write("/etc/systemd/system/sesame.service.d/once.conf", "[Service]\nRestart=no\n")
+	m.run("systemctl", "daemon-reload")
+	m.run("systemctl", "kill", "--signal=KILL", "sesame.service")
+	m.eventually("the daemon failed", func() bool { return m.property("sesame.service", "ActiveState") == "failed" })
+	if said := m.add(two.older); !strings.Contains(said, "the daemon did not run, and was not started") {
+		t.Errorf("going back said\n%s", said)
+	}
+	m.opens(guarded) // the grant
 	stranger.keptOut()
 	m.run("rm", "/usr/sbin/policy-rc.d")
 	m.dpkg("--purge", "sesame")
