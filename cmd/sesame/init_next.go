@@ -31,8 +31,8 @@ func begun(dir, guards, root string) beginning {
 	if err != nil {
 		settings = config.Default() // it is missing, or sesame run tells what is wrong with it
 	}
-	b := beginning{dir: dir, guards: guards, read: settings.Scripts, linux: runtime.GOOS == "linux", private: os.Geteuid() == 0}
-	b.plain = b.private && os.Getenv("SUDO_UID") == ""
+	b := beginning{dir: dir, guards: guards, read: settings.Scripts, linux: runtime.GOOS == "linux"}
+	b.by(os.Geteuid(), os.Getenv("SUDO_UID"))
 	if here, err := os.Stat(dir); err == nil {
 		read, err := os.Stat(b.read)
 		b.ours = err == nil && os.SameFile(here, read)
@@ -42,6 +42,12 @@ func begun(dir, guards, root string) beginning {
 	}
 	b.service = b.service && exists(filepath.Join(root, "/run/systemd/system"))
 	return b
+}
+
+// by says who wrote the files: a user, and for root the one that sudo was run by, "" without it.
+func (b *beginning) by(uid int, sudoUID string) {
+	b.private = uid == 0
+	b.plain = b.private && sudoUID == ""
 }
 
 // next returns the commands that make sense after an init. The first ones close nothing.

@@ -114,3 +114,23 @@ func TestBegun(t *testing.T) {
 		t.Errorf("without anything: %+v", b)
 	}
 }
+
+// Files that root writes are read by root, and sudo is named where it is there.
+func TestBegunBy(t *testing.T) {
+	for name, tt := range map[string]struct {
+		uid            int
+		sudo           string
+		private, plain bool
+	}{
+		"a person":              {1000, "", false, false},
+		"a person with sudo":    {0, "1000", true, false},
+		"root":                  {0, "", true, true},
+		"sudo -u of another":    {1001, "1000", false, false},
+		"root that called sudo": {0, "0", true, false},
+	} {
+		var b beginning
+		if b.by(tt.uid, tt.sudo); b.private != tt.private || b.plain != tt.plain {
+			t.Errorf("%s: %+v", name, b)
+		}
+	}
+}
