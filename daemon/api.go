@@ -63,6 +63,7 @@ func (d *daemon) grantList() []control.Grant {
 		if live[i].Shared {
 			all[i].SharedBy = d.loop.engine.Holders(&live[i])
 		}
+		all[i].Failure = control.FailureOf(d.loop.engine.Failure(&live[i]))
 	}
 	return all
 }

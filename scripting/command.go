@@ -96,7 +96,7 @@ func commandOptions() []option[commandDraft] {
 			}},
 		{Option{"ttl", "duration", "the door's", "The time until undo runs."},
 			func(v value, d *commandDraft) { d.TTL, _ = v.duration() }},
-		{Option{"status", `"zero" or "any"`, `"zero"`, "The exit statuses that mean success. With any, a run that exits with a failure is reported and counts as done: its undo stays."},
+		{Option{"status", `"zero" or "any"`, `"zero"`, "The exit statuses with which a run counts as done. With any, one that exits with a failure counts too, and its undo stays; it is reported all the same, in a note of sesame status and in sesame grants."},
 			func(v value, d *commandDraft) {
 				i, _ := v.oneOf("zero", "any")
 				d.AnyStatus = i == 1

@@ -24,9 +24,11 @@ func (p *program) grantsCommand() *cobra.Command {
 		Short: "List who has access now, for how long, and whether the port answered",
 		Long: `Grants lists who has access now, and for how long. The last column says what the
 kernel showed since the grant was given: unused, answered, dropped or rejected by
-a chain of another program, nobody answered, or no program listens. A "-" stands
-for what is not measured, such as commands. How to let packets through that
-another program drops: sesame status, or sesame explain.
+a chain of another program, nobody answered, or no program listens. Of a command
+it says that it failed, and with which exit status: its undo is pending all the
+same. A "-" stands for what is not known, and for a command that did not fail, or
+ran before the daemon was started. How to let packets through that another program
+drops: sesame status, or sesame explain.
 
 A command that is shared has one line for each grant that holds it. Its undo runs
 when the last of them ends.`,
@@ -66,9 +68,15 @@ func (p *program) printGrants(grants []control.Grant, asJSON bool) error {
 	return table.Flush()
 }
 
-// reached returns what became of the packets that a grant let in, "-" when that is not measured.
+// reached returns what became of the packets that a grant let in, or that its command failed; "-"
+// when neither is known.
 func reached(g *control.Grant) string {
-	if g.Reached == nil {
+	switch {
+	case g.Failure != nil && g.Failure.Status >= 0:
+		return fmt.Sprintf("command failed: exit status %d", g.Failure.Status)
+	case g.Failure != nil:
+		return "command failed: it did not exit by itself"
+	case g.Reached == nil:
 		return "-"
 	}
 	return g.Reached.Short()

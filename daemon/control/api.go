@@ -79,10 +79,28 @@ type Grant struct {
 	// SharedBy is how many grants hold the run of a shared command, this one included. Its undo
 	// runs when the last of them ends. It is left out for a command that is not shared.
 	SharedBy int `json:"shared_by,omitempty"`
+	// Failure is why the command failed. The grant stands all the same, since the command may have
+	// any exit status. It is left out when the command did not fail, has not ended, or ran before
+	// the start of the daemon.
+	Failure *CommandFailure `json:"failure,omitempty"`
 	// Reached is what the kernel showed since the grant was given, or extended last. It is left
 	// out where nothing is measured: of a command, of an observed grant, and in set mode. So it
 	// is for a grant from before the start of the daemon that was not used since.
 	Reached *Reached `json:"reached,omitempty"`
+}
+
+// A CommandFailure is how a command failed that ran.
+type CommandFailure struct {
+	Status int    `json:"status"` // with which it exited; below zero when it did not exit by itself
+	Error  string `json:"error"`  // "running /bin/false: exit status 1"
+}
+
+// FailureOf returns the failure of a command; nil: it did not fail.
+func FailureOf(failed *engine.CommandError) *CommandFailure {
+	if failed == nil {
+		return nil
+	}
+	return &CommandFailure{Status: failed.Status, Error: failed.Text}
 }
 
 // GrantOf returns an engine's grant as it is at now, in engine time. The offset is the wall

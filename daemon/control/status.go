@@ -333,7 +333,7 @@ type Effects struct {
 }
 
 // A FailingCommand is a command that failed when it ran last, or that could not be run. It is left
-// out again once it succeeds, or once the scripts do not have it any more. All commands of a door
+// out again once it succeeds, or once the scripts do not have it any more. All undos of a door
 // with the same program count as one.
 type FailingCommand struct {
 	Door    string `json:"door,omitempty"`

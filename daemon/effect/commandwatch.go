@@ -45,10 +45,20 @@ type FailingCommand struct {
 	Count     int // since it succeeded last
 }
 
-// A commandKey identifies a command. The arguments do not: they may hold the source.
+// A commandKey identifies a command. Its arguments do not: they may hold the source. An undo is
+// known by its program alone.
 type commandKey struct {
 	door, program string
+	declared      string // the arguments as the script wrote them
 	undo          bool
+}
+
+func commandKeyOf(s *step) commandKey {
+	key := commandKey{door: s.Door, program: s.Argv[0], undo: s.Effect == engine.EffectUndo}
+	if s.Invocation != nil {
+		key.declared = strings.Join(s.Invocation.Argv, "\x00")
+	}
+	return key
 }
 
 // maxFailingCommands bounds the failing commands that are known.
@@ -125,7 +135,7 @@ func (w *commandWatch) ran(now time.Time, s *step, err error) {
 		return
 	}
 	w.runs.Add(now, s.Door, s.Source, err != nil)
-	key := commandKey{s.Door, s.Argv[0], s.Effect == engine.EffectUndo}
+	key := commandKeyOf(s)
 	failed, ran := errors.AsType[*engine.CommandError](err)
 	_, hung := errors.AsType[HungError](err)
 	w.mu.Lock()

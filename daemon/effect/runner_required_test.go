@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -193,6 +194,37 @@ func TestFailingCommandsAreReported(t *testing.T) {
 		f := h.r.CommandReport().Failing
 		if len(f) != maxFailingCommands || slices.ContainsFunc(f, func(f FailingCommand) bool { return f.Door == "0" }) {
 			t.Errorf("%d are known", len(f))
+		}
+	})
+}
+
+// One command of a door that works says nothing of another one with the same program.
+func TestFailingCommandsOfOneProgramAreToldApart(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newHost(t, Config{})
+		declared := func(id uint64, source netip.Prefix, verb string) []engine.Event {
+			e := beside(id, source, "/nft", verb, source.String())
+			e[0].Invocation = &engine.Invocation{Argv: []string{"/nft", verb, "{source}"}}
+			return e
+		}
+		fails := func(does bool) {
+			h.change(func() {
+				h.programs["/nft"] = program{}
+				if does {
+					h.programs["/nft"] = program{fails: errNo}
+				}
+			})
+		}
+		fails(true)
+		h.give(slices.Concat(declared(1, alice, "add"), declared(2, bob, "add")))
+		fails(false)
+		h.give(declared(3, alice, "list"))
+		if f := h.r.CommandReport().Failing; len(f) != 1 || f[0].Command != "/nft" || f[0].Count != 2 {
+			t.Errorf("failing: %v", f)
+		}
+		h.give(declared(4, bob, "add"))
+		if f := h.r.CommandReport().Failing; len(f) != 0 {
+			t.Errorf("failing: %v", f)
 		}
 	})
 }

@@ -53,14 +53,14 @@ func CommandResults() []CommandResult {
 	return []CommandResult{CommandSucceeded, CommandFailed, CommandHung, CommandRefused}
 }
 
-// resultOf returns what an error of a command means.
-func resultOf(s *step, err error) CommandResult {
-	failed, ran := errors.AsType[*engine.CommandError](err)
+// resultOf returns what an error of a command means. Whether its grant stands all the same, as with
+// AnyStatus, is the engine's business.
+func resultOf(err error) CommandResult {
 	_, hung := errors.AsType[HungError](err)
 	switch {
 	case errors.Is(err, ErrStopped), errors.Is(err, ErrNoJournal):
 		return CommandRefused
-	case err == nil || ran && s.AnyStatus && failed.Status >= 0:
+	case err == nil:
 		return CommandSucceeded
 	case hung:
 		return CommandHung
@@ -133,5 +133,5 @@ func (j *journal) count(err error, now time.Time) {
 func (r *Runner) countRan(s *step, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.ran[CommandOutcome{s.Effect == engine.EffectUndo, resultOf(s, err)}]++
+	r.ran[CommandOutcome{s.Effect == engine.EffectUndo, resultOf(err)}]++
 }

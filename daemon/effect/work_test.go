@@ -104,24 +104,19 @@ func TestCommandsAreCountedByTheirResult(t *testing.T) {
 func TestResultsOfCommands(t *testing.T) {
 	exited := func(status int) error { return &engine.CommandError{Status: status, Text: "exited"} }
 	for _, tt := range []struct {
-		name      string
-		err       error
-		anyStatus bool
-		want      CommandResult
+		name string
+		err  error
+		want CommandResult
 	}{
-		{"none", nil, false, CommandSucceeded},
-		{"a status", exited(1), false, CommandFailed},
-		{"a status that may be", exited(1), true, CommandSucceeded},
-		{"the status 0 of one whose output is cut off", exited(0), true, CommandSucceeded},
-		{"a signal", exited(-1), true, CommandFailed},
-		{"another error", errors.New("no such file"), true, CommandFailed},
-		{"a time limit", HungError{&engine.CommandError{Status: -1, Text: "killed"}}, false, CommandHung},
-		{"a stop", ErrStopped, true, CommandRefused},
-		{"no journal", ErrNoJournal, true, CommandRefused},
+		{"none", nil, CommandSucceeded},
+		{"a status", exited(1), CommandFailed},
+		{"a signal", exited(-1), CommandFailed},
+		{"another error", errors.New("no such file"), CommandFailed},
+		{"a time limit", HungError{&engine.CommandError{Status: -1, Text: "killed"}}, CommandHung},
+		{"a stop", ErrStopped, CommandRefused},
+		{"no journal", ErrNoJournal, CommandRefused},
 	} {
-		s := &step{}
-		s.AnyStatus = tt.anyStatus
-		if got := resultOf(s, tt.err); got != tt.want {
+		if got := resultOf(tt.err); got != tt.want {
 			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
 		}
 	}

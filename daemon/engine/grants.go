@@ -101,9 +101,12 @@ type grants struct {
 	lengths  map[family][]length // of the sources of all grants of ports, the widest first
 	// runs has the effect that ran the command of a key. It is 0, or not there, when the command
 	// ran before a restart.
-	runs   map[grantKey]uint64
-	byDoor map[string]int // how many each door gave; no entry is zero
-	work   int            // comparisons so far: tests count them
+	runs map[grantKey]uint64
+	// failures has why the run of a key failed, where its grants stand all the same. It decides
+	// nothing, and is no part of the state.
+	failures map[grantKey]*CommandError
+	byDoor   map[string]int // how many each door gave; no entry is zero
+	work     int            // comparisons so far: tests count them
 }
 
 // A family is a port for IPv4 or for IPv6.
@@ -167,6 +170,7 @@ func newGrants() *grants {
 		networks: make(map[packet.Port]*bart.Table[*byEnd]),
 		lengths:  make(map[family][]length),
 		runs:     make(map[grantKey]uint64),
+		failures: make(map[grantKey]*CommandError),
 		byDoor:   make(map[string]int),
 	}
 	s.byKey, s.byAsker = newLists[grantKey](sameKey, &s.work), newLists[asker](sameAsker, &s.work)
@@ -312,6 +316,7 @@ func (s *grants) remove(g *grant) {
 	countUse(s.byDoor, g.Door, -1)
 	if last {
 		delete(s.runs, g.key)
+		delete(s.failures, g.key)
 	}
 	if last && g.isNetwork() {
 		if s.networks[g.Port].Delete(g.Source); s.networks[g.Port].Size() == 0 {

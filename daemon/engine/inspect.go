@@ -86,6 +86,10 @@ func (e *Engine) Grants() []Grant {
 	return live
 }
 
+// Failure returns why the command of a live grant failed, which stands all the same (see
+// [Exec.AnyStatus]); nil: it did not, it has not ended, or it ran before a restart.
+func (e *Engine) Failure(g *Grant) *CommandError { return e.grants.failures[keyOf(g)] }
+
 // Elements returns all elements that the kernel must hold now. It must hold no others. They are
 // ordered by the oldest grant that each is for, and no network among them lies in another.
 func (e *Engine) Elements() []Element {

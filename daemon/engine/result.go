@@ -18,6 +18,7 @@ func (e *Engine) handleResult(id uint64, err error) {
 	e.batches.answered(id)
 	b, x := found.batch, found.batch.entries[found.index]
 	row, done := x.event.Effect.row(), err == nil || e.reportFailure(x.event, err)
+	e.noteFailure(x, err)
 	switch {
 	case row.decision && !done && !x.event.Tolerates(err):
 		e.rollBack(b, found.index)
@@ -40,6 +41,15 @@ func (e *Engine) handleResult(id uint64, err error) {
 		if done {
 			e.commentedOut(line)
 		}
+	}
+}
+
+// noteFailure notes that the run of a command failed of which grants stand. Those that do not stand
+// end right after it.
+func (e *Engine) noteFailure(x entry, err error) {
+	failed, ran := errors.AsType[*CommandError](err)
+	if ran && x.event.Effect == EffectExec && x.grant != nil && e.grants.runs[x.grant.key] == x.event.ID {
+		e.grants.failures[x.grant.key] = failed
 	}
 }
 

@@ -3,8 +3,11 @@ package engine
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
+
+	"sesame/daemon/packet"
 )
 
 // sharing is the door of a command that all sources share.
@@ -50,6 +53,47 @@ func TestHoldersOfASharedCommand(t *testing.T) {
 			t.Errorf("%d grants hold grant %d of door %s, want %d", got, g.ID, g.Door, want)
 		}
 	}
+}
+
+// A grant whose command may have any exit status stands when it fails, and so does what is known
+// of that: until the command runs again, and for all that share the run.
+func TestWhatIsKnownOfACommandThatFailed(t *testing.T) {
+	any := mount
+	any.AnyStatus, any.Shared = true, true
+	w := newWorld(t, scripted(aDoor(t, "a", "udp/501"), HookOpen, always(any)), scripted(aDoor(t, "b", "udp/502"), HookOpen, always(mount)))
+	known := func(want ...string) {
+		t.Helper()
+		var got []string
+		for _, g := range w.e.Grants() {
+			text := "-"
+			if failed := w.e.Failure(&g); failed != nil {
+				text = failed.Error()
+			}
+			got = append(got, text)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("known of the grants: %q, want %q", got, want)
+		}
+	}
+	w.knock(alice, "udp/501", "udp/502")
+	ids := w.takeAwaited()
+	known("-", "-")
+	w.record(w.e.Result(w.now, ids[0], &CommandError{Status: 3, Text: "exit status 3"}))
+	w.record(w.e.Result(w.now, ids[1], nil))
+	w.knock(bob, "udp/501")
+	known("exit status 3", "-", "exit status 3")
+	t.Log("# those of the run end, and the next one is another")
+	w.tick(time.Hour)
+	known()
+	w.got = nil
+	w.knock(alice, "udp/501")
+	known("-")
+	t.Log("# whose answer is not that of the one before")
+	id := w.takeAwaited()[0]
+	w.record(w.e.Revoke(w.now, single(netip.MustParseAddr(alice)), packet.Port{}, false))
+	w.knock(alice, "udp/501")
+	w.record(w.e.Result(w.now, id, &CommandError{Status: 3, Text: "exit status 3"}))
+	known("-")
 }
 
 func TestASharedCommandAndOneThatIsNotAreTwo(t *testing.T) {

@@ -120,6 +120,26 @@ func TestRealFailingCommandOfKnockd(t *testing.T) {
 	contains(t, w.answer("status"), "health: ok\n", "note:  1 command counted as done at the last run, but failed:\n", "door desktop: /bin/false failed once", "exit status 1")
 }
 
+// TestRealFailingStartCommand has a door of a knockd.conf whose start_command always fails. Its
+// grant stands, as knockd runs the stop_command all the same, and it is told.
+func TestRealFailingStartCommand(t *testing.T) {
+	w := newWorld(t, nil)
+	conf := w.path("knockd.conf")
+	if err := os.WriteFile(conf, []byte("[web]\n sequence = 7000,8000\n start_command = exit 7\n cmd_timeout = 600\n stop_command = :\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	w.write("knockd.lua", fmt.Sprintf("sesame.knockd %q", conf))
+	w.start()
+	w.knock("tcp/7000", "tcp/8000")
+	w.eventually("the failure is known", func() bool { return len(w.grants()) == 1 && w.grants()[0].Failure != nil })
+	contains(t, w.answer("status"), "health: ok\n", "door web: exit 7 failed once", "exit status 7")
+	if grants := w.grants(); *grants[0].Failure != (control.CommandFailure{Status: 7, Error: "running exit 7: exit status 7"}) {
+		t.Errorf("grants %+v", grants)
+	}
+	contains(t, w.answer("grants"), "command failed: exit status 7")
+	contains(t, w.answer("metrics"), `sesame_commands_total{kind="command",result="failed"} 1`, `sesame_health_reason{code="command-status",severity="note"} 1`)
+}
+
 func TestRealRequiredCommandFails(t *testing.T) {
 	w := auditing(t, "/bin/false", "required = true")
 	w.start()
