@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -13,7 +14,6 @@ import (
 	"sesame/daemon/effect/firewall"
 	"sesame/daemon/engine"
 	"sesame/daemon/metrics"
-	"sesame/daemon/packet"
 	"sesame/daemon/record"
 	"sesame/daemon/wire"
 	"sesame/daemon/writable"
@@ -175,14 +175,6 @@ func ended(before []control.Grant, events []engine.Event) []control.Grant {
 	return gone
 }
 
-func portTexts(ports []packet.Port) []string {
-	texts := make([]string, len(ports))
-	for i, p := range ports {
-		texts[i] = p.String()
-	}
-	return texts
-}
-
 // status returns what the daemon does, and the verdict on it.
 func (d *daemon) status(ctx context.Context) (control.Status, error) {
 	s, err := d.findings(ctx, func() (firewallLook, fileState) { return d.lookNow(ctx) }, func() {})
@@ -287,6 +279,7 @@ func (d *daemon) statusNow() control.Status {
 		s.State.SetUnloaded = d.unloaded
 	}
 	d.troubles.tell(&s)
+	s.MetricsUnserved = cmp.Or(s.MetricsUnserved, d.metricsElsewhere())
 	s.State.Journal = journalStatus(l.runner.Journal(), offset)
 	s.Scripts.Unread = unreadTexts(l.engine.Unread())
 	s.Scripts.Failing = failing(l.engine.Failing(), l.engine.TimedOut(), offset)

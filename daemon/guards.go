@@ -61,3 +61,11 @@ func union(a, b []packet.Port) []packet.Port {
 func subtract(a, b []packet.Port) []packet.Port {
 	return slices.DeleteFunc(slices.Clone(a), func(p packet.Port) bool { return slices.Contains(b, p) })
 }
+
+func portTexts(ports []packet.Port) []string {
+	texts := make([]string, len(ports))
+	for i, p := range ports {
+		texts[i] = p.String()
+	}
+	return texts
+}

@@ -5,6 +5,8 @@ import (
 	"log"
 	"maps"
 	"net/http"
+	"net/netip"
+	"slices"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -38,6 +40,21 @@ func (d *daemon) openMetrics(ctx context.Context) {
 	}
 	d.config.Log.Info("metrics are served", "address", d.config.Metrics)
 	d.scrapes = listener
+}
+
+// metricsElsewhere returns why nobody reaches the port for metrics although it is open; "": nothing
+// is known against it. It is opened before the network is up, so its address may come yet. Only the
+// loop may call it.
+func (d *daemon) metricsElsewhere() string {
+	at, err := netip.ParseAddrPort(d.config.Metrics)
+	if err != nil || at.Addr().Unmap().IsUnspecified() {
+		return ""
+	}
+	address := at.Addr().Unmap().WithZone("")
+	if slices.ContainsFunc(d.links.Addresses(), func(own netip.Prefix) bool { return own.Contains(address) }) {
+		return ""
+	}
+	return "no interface has the address " + at.Addr().String()
 }
 
 // metricsHandler answers scrapes.

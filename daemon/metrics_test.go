@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"sesame/daemon/capture"
 	"sesame/daemon/control"
 	"sesame/daemon/metrics"
 )
@@ -78,6 +80,28 @@ func TestFaultsOfScrapesAreRare(t *testing.T) {
 			t.Errorf("%d lines:\n%s", n, &text)
 		}
 	})
+}
+
+// The port is opened before the network is up. An address that does not come is told.
+func TestMetricsAtAnAddressThatNoInterfaceHas(t *testing.T) {
+	d := busy()
+	d.links = capture.NewLinks(nil, []netip.Prefix{netip.MustParsePrefix("192.0.2.7/32"), netip.MustParsePrefix("fe80::1/128")})
+	for address, want := range map[string]string{
+		"":                     "",
+		"192.0.2.7:9873":       "",
+		"192.0.2.8:9873":       "no interface has the address 192.0.2.8",
+		"[::ffff:192.0.2.7]:1": "",
+		"[fe80::1%eth0]:9873":  "",
+		"[fe80::2%eth0]:9873":  "no interface has the address fe80::2%eth0",
+		"127.0.0.77:9873":      "",
+		"0.0.0.0:9873":         "",
+		"[::]:9873":            "",
+	} {
+		d.config.Metrics = address
+		if got := d.metricsElsewhere(); got != want {
+			t.Errorf("at %q: %q, want %q", address, got, want)
+		}
+	}
 }
 
 func TestMetricsThatCannotBeServed(t *testing.T) {

@@ -47,8 +47,11 @@ func Listen(ctx context.Context, address string) (net.Listener, error) {
 }
 
 func explained(err error) error {
-	if errors.Is(err, syscall.EACCES) {
+	switch {
+	case errors.Is(err, syscall.EACCES):
 		return fmt.Errorf("listening for scrapes of metrics: %w: a port below 1024 takes CAP_NET_BIND_SERVICE, which the daemon does not have: name one from 1024", err)
+	case errors.Is(err, syscall.EINVAL): // of an address of one link
+		return fmt.Errorf("listening for scrapes of metrics: %w: is there an interface with that name?", err)
 	}
 	return fmt.Errorf("listening for scrapes of metrics: %w", err)
 }

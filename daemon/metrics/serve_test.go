@@ -204,6 +204,9 @@ func TestListen(t *testing.T) {
 	if err := explained(syscall.EACCES); !errors.Is(err, syscall.EACCES) || !strings.HasSuffix(err.Error(), "permission denied: a port below 1024 takes CAP_NET_BIND_SERVICE, which the daemon does not have: name one from 1024") {
 		t.Errorf("a port of root: %v", err)
 	}
+	if _, err := Listen(t.Context(), "[fe80::1%nosuch]:0"); !errors.Is(err, syscall.EINVAL) || !strings.HasSuffix(err.Error(), "invalid argument: is there an interface with that name?") {
+		t.Errorf("an interface that is not there: %v", err)
+	}
 	for _, address := range []string{"192.0.2.7:0", "[2001:db8::7]:0"} { // which no interface has
 		early, err := Listen(t.Context(), address)
 		if err != nil {
