@@ -152,29 +152,30 @@ func TestWhatIsCarriedIsBounded(t *testing.T) {
 	d.Within = time.Hour
 	w := newWorld(t, d)
 	from := func(n int) string { return netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}).String() }
-	const many = maxCarried + 1000
+	const most = 65_536 // as docs/upgrading.md says
+	const many = most + 1000
 	for n := range many {
 		w.now = w.now.Add(time.Millisecond)
 		w.got = nil
 		w.knock(from(n), "tcp/501")
 	}
 	c := w.e.Carry()
-	if got := len(c.FirstStage) / firstStageSize; got != maxCarried || c.Oldest != 1 {
-		t.Errorf("%d first-stage attempts are carried, the oldest at %d, want %d", got, c.Oldest, maxCarried)
+	if got := len(c.FirstStage) / firstStageSize; got != most || c.Oldest != 1 {
+		t.Errorf("%d first-stage attempts are carried, the oldest at %d, want %d", got, c.Oldest, most)
 	}
 	if text, err := json.Marshal(c); err != nil || len(text) > 8<<20 {
 		t.Errorf("%d bytes, %v", len(text), err)
 	}
 	w.restart(d)
-	for n, want := range map[int]int{many - 1: 2, many - maxCarried: 2, many - maxCarried - 1: 0, 0: 0} {
+	for n, want := range map[int]int{many - 1: 2, many - most: 2, many - most - 1: 0, 0: 0} {
 		w.got = nil
 		w.knock(from(n), "tcp/502")
 		if got := len(w.got); got != min(want, 1) {
 			t.Errorf("source %d: %v, want stage %d", n, briefs(w.got), want)
 		}
 	}
-	if n := w.e.attempts.used; n > maxCarried+1 {
-		t.Errorf("%d attempts, want at most %d", n, maxCarried)
+	if n := w.e.attempts.used; n > most+1 {
+		t.Errorf("%d attempts, want at most %d", n, most)
 	}
 }
 
