@@ -61,6 +61,15 @@ func TestScripts(t *testing.T) {
 			script: "after-install", args: "configure 1.0", has: []string{"activating", "fails", "forbidden"}, calls: []string{"deb-systemd-invoke try-restart sesame.service"},
 			prints: []string{"sesame: the daemon did not run, and was not started. Ports that were guarded stay so\n"},
 		}}},
+		{"it ran, and a condition of a drop-in is not met any more", true, []call{{
+			script: "after-install", args: "configure 1.0", has: []string{"active", "unmet"}, fails: true, prints: []string{"does not start with this version", `Then "dpkg --configure sesame"`},
+		}}},
+		{"it ran, and a condition of a drop-in is not met any more, by rpm", false, []call{{
+			script: "after-install", args: "2", has: []string{"reloading", "unmet"}, prints: []string{"does not start with this version", `Then "systemctl restart sesame"`},
+		}}},
+		{"it failed, and a condition of a drop-in is not met", true, []call{{
+			script: "after-install", args: "configure 1.0", has: []string{"failed", "enabled", "unmet"}, prints: []string{"was not started"},
+		}}},
 		{"it runs, and policy-rc.d has it left alone", true, []call{{
 			script: "after-install", args: "configure 1.0", has: []string{"active", "forbidden"}, silent: true,
 		}}},
@@ -101,7 +110,7 @@ func TestScripts(t *testing.T) {
 				script: "before-remove", args: "remove", has: []string{"active"}, prints: []string{"sesame: removed; no longer shut by sesame: tcp/22\n"},
 				calls: []string{"deb-systemd-invoke stop sesame.service", "sesame helper --settle", "sesame firewall remove", "deb-systemd-helper disable " + units},
 			},
-			{script: "after-remove", args: "remove", silent: true, calls: []string{"systemctl --system daemon-reload"}},
+			{script: "after-remove", args: "remove", silent: true, calls: []string{"systemctl --system daemon-reload", "systemctl --system reset-failed sesame.service "}},
 		}},
 		{"rpm erases it", false, []call{
 			{
