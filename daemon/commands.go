@@ -66,7 +66,7 @@ func (d *daemon) effects(offset time.Duration) control.Effects {
 	}
 	for _, f := range report.Failing[:min(len(report.Failing), maxFailing)] {
 		e.FailingCommands = append(e.FailingCommands, control.FailingCommand{
-			Door: f.Door, Command: f.Command, Program: f.Program, Undo: f.Undo, Hung: f.Hung, AnyStatus: f.AnyStatus, Error: f.Error, At: f.At.Add(offset).UTC(), Count: f.Count,
+			Door: f.Door, Command: f.Command, Program: f.Program, Argv: f.Argv, Undo: f.Undo, Hung: f.Hung, NotRun: f.NotRun, AnyStatus: f.AnyStatus, Error: f.Error, At: f.At.Add(offset).UTC(), Count: f.Count,
 		})
 	}
 	if w := report.Waiting; w.Count > 0 {
@@ -75,18 +75,24 @@ func (d *daemon) effects(offset time.Duration) control.Effects {
 	return e
 }
 
-// forgetCommands forgets failing commands that a new set does not have.
-func forgetCommands(runner *effect.Runner, set *scripting.Set) {
-	programs, doors := map[string]bool{}, map[string]bool{}
+// hasCommand returns what tells whether a set still has a command that failed. A command that was
+// mended is another one.
+func hasCommand(set *scripting.Set) func(effect.FailingCommand) bool {
+	commands, undos, doors := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, c := range set.Commands {
-		for _, argv := range [][]string{c.Argv, c.Undo} {
-			if len(argv) > 0 {
-				programs[argv[0]] = true
-			}
+		commands[strings.Join(c.Argv, "\x00")] = true
+		if c.Undo != nil {
+			undos[c.Undo[0]] = true
 		}
 	}
 	for _, door := range set.Engine.Doors {
 		doors[door.Name] = true
 	}
-	runner.ForgetCommands(func(door, program string) bool { return (door == "" || doors[door]) && programs[program] })
+	return func(f effect.FailingCommand) bool {
+		has := commands[strings.Join(f.Argv, "\x00")]
+		if f.Undo {
+			has = undos[f.Program]
+		}
+		return has && (f.Door == "" || doors[f.Door])
+	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"sesame/daemon/config"
 	"sesame/daemon/control"
+	"sesame/daemon/effect"
 	"sesame/daemon/engine"
 	"sesame/daemon/knockdlog"
 	"sesame/scripting"
@@ -38,6 +39,38 @@ local half = sesame.command { "/bin/sh", undo = { "/nowhere/undo" } }
 	want := control.Unrunnable{Command: "half", Program: "/nowhere/undo", Undo: true, File: "a.lua", Line: 2, Problem: "/nowhere/undo does not exist: install it, or correct the path"}
 	if diff := cmp.Diff(want, list[0]); diff != "" {
 		t.Errorf("the first (-want +got):\n%s", diff)
+	}
+}
+
+// A failing command is forgotten when the scripts do not have it any more: so is one that was
+// mended, whose program they still have.
+func TestCommandsThatASetStillHas(t *testing.T) {
+	set, err := scripting.Load(sourcetest.Files(map[string]string{
+		"/srv/knockd.conf": "[web]\n sequence = 7000\n start_command = echo {%IP%}\n cmd_timeout = 9\n stop_command = :\n",
+		"a.lua": `sesame.knockd "/srv/knockd.conf"
+			local nft = sesame.command { "/nft", "add", "{source}", undo = { "/undo", "{source}" } }
+			sesame.door "a" { sequence = { "udp/501" }, on_open = function(a) a:exec(nft) end }`,
+	}), scripting.Options{})
+	must(t, err)
+	defer set.Close()
+	has := hasCommand(set)
+	for _, tt := range []struct {
+		failing effect.FailingCommand
+		want    bool
+	}{
+		{effect.FailingCommand{Door: "a", Program: "/nft", Argv: []string{"/nft", "add", "{source}"}}, true},
+		{effect.FailingCommand{Program: "/nft", Argv: []string{"/nft", "add", "{source}"}}, true},
+		{effect.FailingCommand{Door: "a", Program: "/nft", Argv: []string{"/nft", "ad", "{source}"}}, false},
+		{effect.FailingCommand{Door: "b", Program: "/nft", Argv: []string{"/nft", "add", "{source}"}}, false},
+		{effect.FailingCommand{Door: "a", Program: "/undo", Undo: true}, true},
+		{effect.FailingCommand{Door: "a", Program: "/nft", Undo: true}, false},
+		{effect.FailingCommand{Door: "web", Program: "/bin/sh", Argv: []string{"/bin/sh", "-c", "echo {{{source}}}"}}, true},
+		{effect.FailingCommand{Door: "web", Program: "/bin/sh", Argv: []string{"/bin/sh", "-c", "ehco {{{source}}}"}}, false},
+		{effect.FailingCommand{Door: "web", Program: "/bin/sh", Undo: true}, true},
+	} {
+		if got := has(tt.failing); got != tt.want {
+			t.Errorf("%+v: %v", tt.failing, got)
+		}
 	}
 }
 

@@ -176,7 +176,7 @@ func (d *daemon) reportApplied(set *scripting.Set, generation int) {
 	d.warnOfPermissions(set)
 	d.warnOfCut(set)
 	d.warnOfCharacters(set)
-	forgetCommands(d.loop.runner, set)
+	d.loop.runner.ForgetCommands(hasCommand(set))
 	d.warnOfCommands(context.Background())
 	d.noteManager(d.notifier.status(fmt.Sprintf("generation %d, %d doors", generation, len(set.Engine.Doors))))
 }

@@ -43,18 +43,18 @@ func commandStatus(s *Status) []finding {
 	return failedCommands(s, true, s.Effects.AnyStatusCount, "counted as done at the last run, but failed")
 }
 
-// failedCommands leaves out programs that cannot be run at all, which have a row of their own.
+// failedCommands leaves out commands that could not be started and have a row of their own.
 func failedCommands(s *Status, anyStatus bool, count int, how string) []finding {
 	var lines []string
 	for _, f := range s.Effects.FailingCommands {
 		if f.AnyStatus != anyStatus {
 			continue
 		}
-		if slices.ContainsFunc(s.Scripts.Unrunnable, func(c Unrunnable) bool { return c.Program == f.Program && c.Undo == f.Undo }) {
+		if f.NotRun && slices.ContainsFunc(s.Scripts.Unrunnable, func(c Unrunnable) bool { return c.Program == f.Program && c.Undo == f.Undo }) {
 			count--
 			continue
 		}
-		what, failed := f.Command, "failed"
+		what, failed := declared(&f), "failed"
 		if f.Undo {
 			what = "undo " + what
 		}
@@ -67,6 +67,14 @@ func failedCommands(s *Status, anyStatus bool, count int, how string) []finding 
 		return nil
 	}
 	return named(transcript.Count(count, "command")+" "+how, lines, count)
+}
+
+// declared names a command so that two with the same program are told apart.
+func declared(f *FailingCommand) string {
+	if f.Command != f.Program || len(f.Argv) < 2 {
+		return f.Command
+	}
+	return transcript.Command(f.Argv)
 }
 
 func commandsWaiting(s *Status) []finding {

@@ -396,15 +396,33 @@ func TestScriptsThatWait(t *testing.T) {
 }
 
 // Commands that may have any exit status are told apart from those that count as failed, and both
-// from programs that cannot be run.
+// from programs that cannot be run. A shell that ran is none of these, whatever it was to run.
 func TestFailingCommandsAreToldApart(t *testing.T) {
 	s := &Status{}
-	s.Effects.FailingCommands = []FailingCommand{{Door: "a", Command: "/fails"}, {Door: "b", Command: "/gone", Program: "/gone"}, {Door: "c", Command: "/any", AnyStatus: true}}
+	s.Effects.FailingCommands = []FailingCommand{{Door: "a", Command: "/fails"}, {Door: "b", Command: "/gone", Program: "/gone", NotRun: true}, {Door: "c", Command: "exit 9", Program: "/bin/sh", AnyStatus: true}}
 	s.Effects.FailingCount, s.Effects.AnyStatusCount = 2, 1
-	s.Scripts.Unrunnable, s.Scripts.UnrunnableCount = []Unrunnable{{Command: "/gone", Program: "/gone"}}, 1
-	for what, found := range map[string][]finding{"1 command failed at the last run:\ndoor a: /fails ": commandFails(s), "1 command counted as done at the last run, but failed:\ndoor c: /any ": commandStatus(s)} {
+	s.Scripts.Unrunnable, s.Scripts.UnrunnableCount = []Unrunnable{{Command: "/gone", Program: "/gone"}, {Command: "b", Program: "/bin/sh"}}, 2
+	for what, found := range map[string][]finding{"1 command failed at the last run:\ndoor a: /fails ": commandFails(s), "1 command counted as done at the last run, but failed:\ndoor c: exit 9 ": commandStatus(s)} {
 		if text := fmt.Sprint(found); len(found) != 1 || !strings.Contains(text, what) || strings.Count(text, "door ") != 1 {
 			t.Errorf("%q: %s", what, text)
+		}
+	}
+}
+
+// Two commands of a door with one program are two lines, and no source is in them.
+func TestFailingCommandsOfOneProgram(t *testing.T) {
+	s := &Status{}
+	s.Effects.FailingCommands = []FailingCommand{
+		{Door: "a", Command: "/nft", Program: "/nft", Argv: []string{"/nft", "add", "to {source}"}},
+		{Door: "a", Command: "/nft", Program: "/nft", Argv: []string{"/nft"}},
+		{Door: "a", Command: "/nft", Program: "/nft", Undo: true},
+		{Door: "a", Command: "exit 1", Program: "/bin/sh", Argv: []string{"/bin/sh", "-c", "exit 1"}},
+	}
+	s.Effects.FailingCount = 4
+	text := fmt.Sprint(commandFails(s))
+	for _, want := range []string{"door a: /nft add \"to {source}\" failed", "door a: /nft failed", "door a: undo /nft failed", "door a: exit 1 failed"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%s\nhas no %q", text, want)
 		}
 	}
 }

@@ -339,8 +339,11 @@ type FailingCommand struct {
 	Door    string `json:"door,omitempty"`
 	Command string `json:"command"` // its program, or what a shell was given to run
 	Program string `json:"program"`
-	Undo    bool   `json:"undo,omitempty"`
-	Hung    bool   `json:"hung,omitempty"` // it was killed after its time limit
+	// Argv is as the script declares it, with placeholders. It is left out of an undo.
+	Argv   []string `json:"argv,omitempty"`
+	Undo   bool     `json:"undo,omitempty"`
+	Hung   bool     `json:"hung,omitempty"`    // it was killed after its time limit
+	NotRun bool     `json:"not_run,omitempty"` // it could not be started
 	// AnyStatus means that it may have any exit status, as those of a knockd.conf: it is done then.
 	AnyStatus bool      `json:"any_status,omitempty"`
 	Error     string    `json:"error"`

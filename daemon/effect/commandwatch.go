@@ -3,6 +3,7 @@ package effect
 import (
 	"cmp"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -36,8 +37,11 @@ type FailingCommand struct {
 	Door    string
 	Command string // as people know it, see nameOf
 	Program string
-	Undo    bool
-	Hung    bool // it was killed after its time limit
+	// Argv is as the script declares it, with placeholders; nil: of an undo, whose is not known.
+	Argv   []string
+	Undo   bool
+	Hung   bool // it was killed after its time limit
+	NotRun bool // it could not be started
 	// AnyStatus means that it ended with an exit status, and may have any. It counts as done.
 	AnyStatus bool
 	Error     string
@@ -55,10 +59,15 @@ type commandKey struct {
 
 func commandKeyOf(s *step) commandKey {
 	key := commandKey{door: s.Door, program: s.Argv[0], undo: s.Effect == engine.EffectUndo}
-	if s.Invocation != nil {
-		key.declared = strings.Join(s.Invocation.Argv, "\x00")
-	}
+	key.declared = strings.Join(declaredArgv(s), "\x00")
 	return key
+}
+
+func declaredArgv(s *step) []string {
+	if s.Invocation == nil {
+		return nil
+	}
+	return s.Invocation.Argv
 }
 
 // maxFailingCommands bounds the failing commands that are known.
@@ -112,15 +121,11 @@ func (r *Runner) CommandReport() CommandReport {
 
 // ForgetCommands forgets the failing commands that a new script set does not have: those for
 // which known is false. Any goroutine may call it.
-func (r *Runner) ForgetCommands(known func(door, program string) bool) {
+func (r *Runner) ForgetCommands(known func(FailingCommand) bool) {
 	w := &r.watch
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for key := range w.failing {
-		if !known(key.door, key.program) {
-			delete(w.failing, key)
-		}
-	}
+	maps.DeleteFunc(w.failing, func(_ commandKey, f FailingCommand) bool { return !known(f) })
 }
 
 func (w *Waiting) pilesUp(now time.Time) bool {
@@ -147,7 +152,8 @@ func (w *commandWatch) ran(now time.Time, s *step, err error) {
 	default:
 		w.fail(key, FailingCommand{
 			Door: s.Door, Command: nameOf(s.Argv), Program: key.program, Undo: key.undo, At: now, Count: w.failing[key].Count + 1,
-			Error: strings.TrimPrefix(err.Error(), runningPrefix(s.Argv)), Hung: hung, AnyStatus: ran && s.AnyStatus && failed.Status >= 0,
+			Error: strings.TrimPrefix(err.Error(), runningPrefix(s.Argv)), Hung: hung, NotRun: !ran && !hung, AnyStatus: ran && s.AnyStatus && failed.Status >= 0,
+			Argv: declaredArgv(s),
 		})
 	}
 }

@@ -167,7 +167,7 @@ func TestFailingCommandsAreReported(t *testing.T) {
 		anyStatus[0].AnyStatus = true
 		h.give(slices.Concat(beside(1, alice, "/hangs"), beside(2, alice, "/fails", "203.0.113.9"), beside(3, bob, "/fails", "203.0.113.77"), beside(4, bob, "/works"), anyStatus))
 		want := []FailingCommand{
-			{Door: "a", Command: "/fails", Program: "/fails", Error: "exit status 1", At: h.began, Count: 2},
+			{Door: "a", Command: "/fails", Program: "/fails", NotRun: true, Error: "exit status 1", At: h.began, Count: 2},
 			{Door: "a", Command: "/hangs", Program: "/hangs", Error: "it still ran after 1s", Hung: true, At: h.began, Count: 1},
 			{Door: "a", Command: "/any", Program: "/any", AnyStatus: true, Error: "exit status 1", At: h.began, Count: 1},
 		}
@@ -180,7 +180,7 @@ func TestFailingCommandsAreReported(t *testing.T) {
 		if f := h.r.CommandReport().Failing; len(f) != 1 || f[0].Command != "/hangs" {
 			t.Errorf("failing: %v", f)
 		}
-		h.r.ForgetCommands(func(door, program string) bool { return door != "a" || program != "/hangs" })
+		h.r.ForgetCommands(func(f FailingCommand) bool { return f.Door != "a" || f.Program != "/hangs" })
 		if f := h.r.CommandReport().Failing; len(f) != 0 {
 			t.Errorf("failing: %v", f)
 		}
@@ -219,7 +219,7 @@ func TestFailingCommandsOfOneProgramAreToldApart(t *testing.T) {
 		h.give(slices.Concat(declared(1, alice, "add"), declared(2, bob, "add")))
 		fails(false)
 		h.give(declared(3, alice, "list"))
-		if f := h.r.CommandReport().Failing; len(f) != 1 || f[0].Command != "/nft" || f[0].Count != 2 {
+		if f := h.r.CommandReport().Failing; len(f) != 1 || f[0].Command != "/nft" || f[0].Count != 2 || !slices.Equal(f[0].Argv, []string{"/nft", "add", "{source}"}) {
 			t.Errorf("failing: %v", f)
 		}
 		h.give(declared(4, bob, "add"))

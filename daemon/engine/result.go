@@ -48,7 +48,7 @@ func (e *Engine) handleResult(id uint64, err error) {
 // end right after it.
 func (e *Engine) noteFailure(x entry, err error) {
 	failed, ran := errors.AsType[*CommandError](err)
-	if ran && x.event.Effect == EffectExec && x.grant != nil && e.grants.runs[x.grant.key] == x.event.ID {
+	if ran && x.grant != nil && e.grants.runs[x.grant.key] == x.event.ID {
 		e.grants.failures[x.grant.key] = failed
 	}
 }

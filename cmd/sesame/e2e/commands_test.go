@@ -105,7 +105,7 @@ func TestRealFailingCommand(t *testing.T) {
 	w.knock(auditKnocks...)
 	w.opens(ssh4)
 	w.eventually("the failure is known", func() bool { return slices.Contains(w.codes(), "command-fails") })
-	contains(t, w.reason("command-fails").String(), "door desktop: /bin/false failed once", "exit status 1")
+	contains(t, w.reason("command-fails").String(), "door desktop: /bin/false {source} failed once", "exit status 1")
 	if len(w.grants()) != 1 {
 		t.Error("the access was taken back")
 	}
@@ -117,7 +117,7 @@ func TestRealFailingCommandOfKnockd(t *testing.T) {
 	w.knock(auditKnocks...)
 	w.opens(ssh4)
 	w.eventually("the failure is known", func() bool { return len(w.status().Health.Notes) > 0 })
-	contains(t, w.answer("status"), "health: ok\n", "note:  1 command counted as done at the last run, but failed:\n", "door desktop: /bin/false failed once", "exit status 1")
+	contains(t, w.answer("status"), "health: ok\n", "note:  1 command counted as done at the last run, but failed:\n", "door desktop: /bin/false {source} failed once", "exit status 1")
 }
 
 // TestRealFailingStartCommand has a door of a knockd.conf whose start_command always fails. Its
@@ -138,6 +138,17 @@ func TestRealFailingStartCommand(t *testing.T) {
 	}
 	contains(t, w.answer("grants"), "command failed: exit status 7")
 	contains(t, w.answer("metrics"), `sesame_commands_total{kind="command",result="failed"} 1`, `sesame_health_reason{code="command-status",severity="note"} 1`)
+	t.Log("# the command is another one: that its program is a shell, too, says nothing")
+	if err := os.WriteFile(conf, []byte("[web]\n sequence = 7000,8000\n start_command = exit 0\n cmd_timeout = 600\n stop_command = :\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if e := w.reload(); e.status != done {
+		t.Fatalf("%+v", e)
+	}
+	w.nothingWrong()
+	if text := w.answer("status"); strings.Contains(text, "door web: exit 7 failed") {
+		t.Errorf("it still tells of the command that failed:\n%s", text)
+	}
 }
 
 func TestRealRequiredCommandFails(t *testing.T) {
