@@ -38,13 +38,17 @@ func (d *daemon) openMetrics(ctx context.Context) {
 		d.config.Log.Warn("the metrics are not served", "address", d.config.Metrics, "error", err)
 		return
 	}
-	d.config.Log.Info("metrics are served", "address", d.config.Metrics)
 	d.scrapes = listener
+	if why := d.metricsElsewhere(); why != "" {
+		d.config.Log.Warn("nobody reaches the metrics yet", "address", d.config.Metrics, "why", why)
+		return
+	}
+	d.config.Log.Info("metrics are served", "address", d.config.Metrics)
 }
 
 // metricsElsewhere returns why nobody reaches the port for metrics although it is open; "": nothing
 // is known against it. It is opened before the network is up, so its address may come yet. Only the
-// loop may call it.
+// loop may call it, and the start.
 func (d *daemon) metricsElsewhere() string {
 	at, err := netip.ParseAddrPort(d.config.Metrics)
 	if err != nil || at.Addr().Unmap().IsUnspecified() {

@@ -95,6 +95,7 @@ func TestMetricsAtAnAddressThatNoInterfaceHas(t *testing.T) {
 		"[fe80::2%eth0]:9873":  "no interface has the address fe80::2%eth0",
 		"127.0.0.77:9873":      "",
 		"0.0.0.0:9873":         "",
+		"[::ffff:0.0.0.0]:1":   "",
 		"[::]:9873":            "",
 	} {
 		d.config.Metrics = address
@@ -109,6 +110,7 @@ func TestMetricsThatCannotBeServed(t *testing.T) {
 	must(t, err)
 	defer taken.Close()
 	d := busy()
+	d.links = capture.NewLinks(nil, []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")})
 	var log strings.Builder
 	d.config.Log = hclog.New(&hclog.LoggerOptions{Output: &log})
 	d.openMetrics(t.Context()) // nothing is configured

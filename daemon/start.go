@@ -146,7 +146,6 @@ func (d *daemon) prepare(ctx context.Context) (err error) {
 	if d.socket, err = control.Listen(d.config.Socket); err != nil {
 		return err
 	}
-	d.openMetrics(ctx)
 	if d.config.Firewall.Mode != "set" {
 		if d.instance, err = lockInstance(d.config.Log); err != nil {
 			return err
@@ -158,6 +157,7 @@ func (d *daemon) prepare(ctx context.Context) (err error) {
 	if d.links, err = capture.ListLinks(); err != nil {
 		return err
 	}
+	d.openMetrics(ctx)
 	d.tail = control.NewTail()
 	if d.knockd, err = knockdlog.Open(d.config.Config.Log, knockdlog.SystemSocket, d.wall, d.config.Log); err != nil {
 		return err

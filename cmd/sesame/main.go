@@ -13,7 +13,7 @@ import (
 // init keeps the main goroutine on the main thread of the process, which is only certain in an
 // init. Linux hands a signal that is sent to a process to its main thread whenever that does not
 // block the signal. A main thread that waits for a disk that does not answer never takes it, and
-// the other threads do not either: then neither SIGTERM nor Ctrl-C would end the program.
+// the other threads need not: then neither SIGTERM nor Ctrl-C would end the program.
 func init() { runtime.LockOSThread() }
 
 // main keeps the main thread free for signals: all work is done on other threads.

@@ -188,7 +188,7 @@ func (v value) address(otherwise string) string {
 		v.wrong("%q has the port 0, which is a new one each time: expected %s", shortened(s), v.key.Type)
 	case a.Addr().Unmap().IsMulticast() || a.Addr().Unmap() == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
 		v.wrong("%q is an address that no host has for itself: expected one of this host, such as %q", shortened(s), fmt.Sprintf("127.0.0.1:%d", a.Port()))
-	case a.Addr().Is6() && a.Addr().IsLinkLocalUnicast() && a.Addr().Zone() == "":
+	case a.Addr().Unmap().Is6() && a.Addr().IsLinkLocalUnicast() && a.Addr().Zone() == "":
 		v.wrong("%q does not say on which interface it is: expected one such as %q", shortened(s), netip.AddrPortFrom(a.Addr().WithZone("eth0"), a.Port()))
 	default:
 		return a.String()

@@ -102,7 +102,7 @@ func daemonRows() []row {
 		{"knockd-log", isDegraded, "lines for those who read knockd's log cannot be written", "look at the file and at the space on its disk", knockdLog},
 		{"audit-log", isDegraded, "entries of the audit log are not written to its file, and only to the log", "look at the file and at the space on its disk", auditLog},
 		{"service-manager", isDegraded, "the service manager cannot be notified, and may restart the daemon", "look at systemctl status sesame", serviceManager},
-		{"metrics-unserved", isDegraded, "the address for metrics in the configuration is not served", "look at what else uses the address (ss -ltnp), or name another one, and restart Sesame; sesame metrics prints them meanwhile", metricsUnserved},
+		{"metrics-unserved", isDegraded, "the address for metrics in the configuration is not served", "look at what else uses the address (ss -ltnp), or name another one, and restart Sesame; when it is of no interface, it is served once an interface has it; sesame metrics prints them meanwhile", metricsUnserved},
 		{"no-descriptors", isDegraded, "the daemon cannot open files: grants work, commands and reloads fail", "raise LimitNOFILE with systemctl edit sesame, and restart it", noDescriptors},
 		{"look-slow", isDegraded, "a disk or the kernel does not answer, so a part of the status is of an earlier moment", "look at the disk, and at dmesg", lookSlow},
 		{oldDaemon, isDegraded, "the daemon that answers is older than the program that asks, and does not tell its health", oldDaemonNext, nothing},
