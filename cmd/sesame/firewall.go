@@ -38,7 +38,8 @@ others that drop what Sesame lets in, with the lines that let it through.
 The exit status is 0 when there is a table, and 1 when there is none.`, p.firewallShow),
 		p.firewallPart("remove", "Take the guard away: what it shut is open", `Remove takes Sesame's table out of the kernel's firewall, and tells which ports are
 no longer shut by it. It changes no table of others. A daemon that runs would put
-the table back within a second, so it must be stopped first.`, p.firewallRemove),
+the table back within a second, so it must be stopped first. The next start guards
+again: what a person takes away for good, sesame reload --unguard releases.`, p.firewallRemove),
 		p.firewallLoadCommand(),
 	)
 	return c
@@ -203,7 +204,9 @@ func (p *program) firewallRemove(c *cobra.Command, guard *firewall.Guard, settin
 	if len(shown.Guards.Drop) == 0 {
 		return p.print("removed; it shut nothing\n")
 	}
-	return p.print("removed; no longer shut by sesame: %s\n", portList(shown.Guards.Drop))
+	ports := portList(shown.Guards.Drop)
+	p.note("the next start shuts %s again, also when the scripts do not: then sesame reload --unguard releases a port", ports)
+	return p.print("removed; no longer shut by sesame: %s\n", ports)
 }
 
 func (p *program) firewallLoadCommand() *cobra.Command {

@@ -11,7 +11,7 @@ func scriptRows() []row {
 	return []row{
 		{"no-scripts", isBroken, "neither the scripts nor those that were applied last load, so nobody can knock; the ports stay guarded",
 			"correct the scripts (sesame check), or start the version of Sesame that they are for; sesame grant lets somebody in meanwhile", noScripts},
-		{"last-good-set", isDegraded, "the scripts failed at the start, so the set that was applied last runs", "correct the scripts; Sesame notices that by itself", lastGood},
+		{"last-good-set", isDegraded, "the scripts failed or were held at the start, so the set that was applied last runs", "correct the scripts; Sesame notices that by itself", lastGood},
 		{"scripts-rejected", isDegraded, "the files have errors, so the scripts before them run", "correct the file; Sesame notices that by itself", rejected},
 		{"tests-failed", isDegraded, "a test of the files fails, so the scripts before them run",
 			TestsFailedNext, testsFailed},

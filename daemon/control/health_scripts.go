@@ -25,14 +25,14 @@ func lastGood(s *Status) []finding {
 	if !s.Scripts.LastGood || s.LastReload.Hold != "" || s.State.SetUnloaded != "" {
 		return nil
 	}
-	text := fmt.Sprintf("the scripts at %s failed when the daemon started: the set that was applied last runs instead", s.Scripts.Path)
+	what, next := "failed", ""
 	switch o := &s.LastReload.Outcome; {
 	case len(o.Writable) > 0:
-		return one(mendThenReload, "%s", text)
+		next = mendThenReload
 	case o.Outcome == Held: // what is held waits for a person
-		return one("release the ports, or correct the scripts", "%s", text)
+		what, next = "were held", "release the ports, or correct the scripts"
 	}
-	return one("", "%s", text)
+	return one(next, "the scripts at %s %s when the daemon started: the set that was applied last runs instead", s.Scripts.Path, what)
 }
 
 func rejected(s *Status) []finding {

@@ -67,7 +67,8 @@ func TestRealFirewallWithoutADaemon(t *testing.T) {
 	if grant := regexp.MustCompile(`203\.0\.113\.9  tcp/22  (10m|9m\d+s) left  a person\n`); !grant.MatchString(out) {
 		t.Errorf("show lacks %v:\n%s", grant, out)
 	}
-	if out, _ := sesame(done, "firewall", "remove"); out != "removed; no longer shut by sesame: tcp/22, udp/51820\n" {
+	if out, said := sesame(done, "firewall", "remove"); out != "removed; no longer shut by sesame: tcp/22, udp/51820\n" ||
+		!strings.Contains(said, "the next start shuts tcp/22, udp/51820 again, also when the scripts do not") {
 		t.Errorf("remove: %s", out)
 	}
 	sesame(answerNo, "firewall", "show")

@@ -104,6 +104,7 @@ func TestRealHeldAtStart(t *testing.T) {
 	}
 	w.start()
 	contains(t, w.log(), "outcome=held", "sesame reload --unguard tcp/443")
+	contains(t, w.reason("last-good-set").String(), w.scripts+" were held when the daemon started")
 	w.shut(web4)
 	if e := w.reload("tcp/443"); e.status != done {
 		t.Errorf("%+v", e)
