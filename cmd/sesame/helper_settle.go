@@ -93,7 +93,7 @@ func (p *program) settle(c *cobra.Command, f *helperFlags) (err error) {
 	if len(left) > 0 {
 		p.status = answerNo
 	}
-	return p.print("ran %s, %d still pending\n", transcript.Count(ran, "undo command"), len(left))
+	return p.print("%s succeeded, %d still pending\n", transcript.Count(ran, "undo command"), len(left))
 }
 
 // settleState runs the undo commands of a daemon that was root, and notes that their grants are

@@ -56,7 +56,7 @@ func TestRealSettle(t *testing.T) {
 		t.Errorf("pending: %q", got)
 	}
 	settle(answerNo, "still pending: /bin/false")
-	settle(answerNo, "ran 0 undo commands, 1 still pending")
+	settle(answerNo, "0 undo commands succeeded, 1 still pending")
 	if text, err := os.ReadFile(ran); err != nil || string(text) != "ran\n" {
 		t.Errorf("it ran: %q, %v", text, err)
 	}

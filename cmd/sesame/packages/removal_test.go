@@ -54,9 +54,9 @@ func TestRemovalRunsUndos(t *testing.T) {
 		prints       []string
 		all          bool // nothing is left
 	}{
-		{"all run", `echo "ran 2 undo commands, 0 still pending"`, []string{"sesame: ran 2 undo commands, 0 still pending\n"}, true},
-		{"one fails", `echo "sesame: warning: still pending: /bin/false" >&2; echo "ran 1 undo command, 1 still pending"; exit 1`,
-			[]string{"sesame: warning: still pending: /bin/false\nsesame: ran 1 undo command", "run them by hand"}, false},
+		{"all run", `echo "2 undo commands succeeded, 0 still pending"`, []string{"sesame: 2 undo commands succeeded, 0 still pending\n"}, true},
+		{"one fails", `echo "sesame: warning: still pending: /bin/false" >&2; echo "1 undo command succeeded, 1 still pending"; exit 1`,
+			[]string{"sesame: warning: still pending: /bin/false\nsesame: 1 undo command succeeded", "run them by hand"}, false},
 		{"whatever the caller's environment names", `echo "ran ${SESAME_CONFIG-the unit's}${SESAME_SOCKET-}"`, []string{"sesame: ran the unit's\n"}, true},
 		{"a command of a shell", `printf '%s\n' 'sesame: warning: still pending: sed s/a\nb\c/' >&2; exit 1`, []string{`sesame: warning: still pending: sed s/a\nb\c/` + "\n"}, false},
 		{"the journal cannot be read", `echo "sesame: reading the journal: input/output error" >&2; exit 2`,
