@@ -2,6 +2,7 @@ package state
 
 import (
 	"bytes"
+	"errors"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -116,6 +117,15 @@ func TestADamagedSetIsNone(t *testing.T) {
 			look("damaged", append(append(bytes.Clone(content[:i]), content[i]^0x20), content[i+1:]...))
 		}
 	}
+	for _, second := range []string{"7", "null", `"files"`, "[]"} {
+		look("of "+second, journalOf(`{"what":"sesame script set","version":1}`, second))
+	}
+	if err := errors.Join(os.Remove(path), os.Mkdir(path, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok, err := d.LastGood(); ok || err == nil {
+		t.Errorf("of a directory: %v, %v", ok, err)
+	}
 }
 
 // What a newer version saved in a form that is not known is read on the side that lets nobody in by
@@ -205,7 +215,21 @@ func TestThatTheClockWasSynchronisedIsKept(t *testing.T) {
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if !open(t, dir).ClockWasSynchronised() {
+	d = open(t, dir)
+	if !d.ClockWasSynchronised() {
 		t.Error("the next start does not know it")
+	}
+	t.Log("# and so does a directory that is made again")
+	recovered(t, d, monday)
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	d, err := d.Renew()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if !d.ClockWasSynchronised() {
+		t.Error("the directory that was made again does not know it")
 	}
 }
