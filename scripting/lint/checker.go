@@ -18,6 +18,7 @@ type checker struct {
 	position  map[*engine.Door]int
 	knocked   map[packet.Port][]*engine.Door // doors in order, without listeners, by each port of their sequences
 	guarded   map[packet.Port]bool           // by any door
+	matched   map[match][]*engine.Door       // the doors of groups that get the same packets
 	crowds    map[crowd][]int                // the ports that disturb a crowd of doors, sorted
 	inForce   []engine.Knock                 // see pool
 	wires     map[class][]int                // see wiresOf
@@ -31,6 +32,7 @@ func newChecker(set *scripting.Set) *checker {
 		position: map[*engine.Door]int{},
 		knocked:  map[packet.Port][]*engine.Door{},
 		guarded:  map[packet.Port]bool{},
+		matched:  map[match][]*engine.Door{},
 		crowds:   map[crowd][]int{},
 		wires:    map[class][]int{},
 	}
@@ -38,6 +40,9 @@ func newChecker(set *scripting.Set) *checker {
 		c.byName[d.Name], c.position[d] = d, i
 		for _, port := range d.Guards {
 			c.guarded[port] = true
+		}
+		if d.Policy == engine.PolicyKnockd {
+			c.matched[match{d.Group, d.Target}] = append(c.matched[match{d.Group, d.Target}], d)
 		}
 		for port := range ports(d) {
 			if !d.Listen {
@@ -57,6 +62,12 @@ func (c *checker) door(id string, d *engine.Door, message, hint string) {
 type claim struct {
 	id, file string
 	line     int
+}
+
+// A match identifies doors that belong to one group and get the same packets: see [together].
+type match struct {
+	group  string
+	target netip.Addr
 }
 
 // A crowd identifies the doors of a group that a scan meets in the same way:

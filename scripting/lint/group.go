@@ -67,12 +67,6 @@ func concerns(d *engine.Door, k engine.Knock) bool {
 	return overlap(k, engine.Knock{Port: k.Port, Flags: d.Flags})
 }
 
-// ends reports whether every packet that can be k, and is no knock of d, ends
-// an attempt at d, because another door of the group has its port.
-func (c *checker) ends(d *engine.Door, k engine.Knock) bool {
-	return slices.ContainsFunc(c.knocked[k.Port], func(other *engine.Door) bool { return together(d, other) && implies(k, other.Flags) })
-}
-
 // implies reports whether every packet that can be k passes a test of flags.
 func implies(k engine.Knock, flags engine.FlagTest) bool {
 	return k.Port.Proto != packet.TCP || flags.Set&^k.Flags.Set == 0 && flags.Clear&^k.Flags.Clear == 0

@@ -15,6 +15,8 @@ func TestFindingsInAGroup(t *testing.T) {
 	other := grouped(t, "b", "2500 1 2 4", syn)
 	other.Group = "/etc/knockd-other.conf"
 	consumed := grouped(t, "a", "", syn)
+	late := grouped(t, "a", "1000 2000 3000 4000", syn)
+	late.Within = 0
 	for _, test := range []struct {
 		name  string
 		doors []*engine.Door
@@ -26,6 +28,10 @@ func TestFindingsInAGroup(t *testing.T) {
 		{"packets of the scan do not concern it", []*engine.Door{grouped(t, "a", "1000 2000 3000 4000", syn), grouped(t, "b", "2500 1 2 4", engine.FlagTest{Set: packet.SYN | packet.FIN})},
 			[]string{"a ascending"}},
 		{"up and down", []*engine.Door{grouped(t, "a", "7000 8000 9000 9500", syn), grouped(t, "b", "9500 9000 8000 7000", syn)}, []string{"a ascending", "b descending"}},
+		{"up and down, and the ports of a third lie between", []*engine.Door{grouped(t, "a", "7000 8000 9000 9500", syn), grouped(t, "b", "9500 9000 8000 7000", syn), grouped(t, "c", "8100 7100 9100 7200", syn)}, nil},
+		{"no second knock is in time", []*engine.Door{late}, nil},
+		{"no packet has its flags", []*engine.Door{grouped(t, "a", "1000 2000 3000 4000", engine.FlagTest{Set: packet.SYN | packet.FIN})}, nil},
+		{"a scan leaves out port 0", []*engine.Door{grouped(t, "a", "0 2000 3000 4000", syn)}, nil},
 		{"two that begin alike", []*engine.Door{grouped(t, "a", "4 2 3 1", syn), grouped(t, "b", "4 2 3 1 5", syn)}, []string{"a prefix"}},
 		{"twins", []*engine.Door{grouped(t, "a", "4 2 3 1", syn), grouped(t, "b", "4 2 3 1", syn)}, []string{"b prefix"}},
 		{"in the middle of another, whose attempt is in its way", []*engine.Door{grouped(t, "a", "4 2 3 1", syn), grouped(t, "b", "9 4 2 3 1 8", syn)}, nil},

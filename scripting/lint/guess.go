@@ -169,18 +169,26 @@ func Grouped(digits string) string {
 	return b.String()
 }
 
+// crowdOf returns the ports that disturb a crowd of doors, sorted.
+func (c *checker) crowdOf(of crowd) (numbers []int) {
+	for _, d := range c.matched[match{of.group, of.target}] {
+		for port := range ports(d) {
+			if port.Proto == of.protocol && implies(engine.Knock{Port: port, Flags: of.flags}, d.Flags) {
+				numbers = append(numbers, int(port.Number))
+			}
+		}
+	}
+	slices.Sort(numbers)
+	return slices.Compact(numbers)
+}
+
 // crowded counts the ports in a scan, without those of d, at which a packet
 // changes attempts at the doors that are matched with d.
 func (c *checker) crowded(d *engine.Door, s scan, protocol packet.Proto) int {
 	key := crowd{d.Group, d.Target, s.flags, protocol}
 	crowd, known := c.crowds[key]
 	if !known {
-		for port := range c.knocked {
-			if port.Number != 0 && port.Proto == protocol && c.ends(d, engine.Knock{Port: port, Flags: s.flags}) {
-				crowd = append(crowd, int(port.Number))
-			}
-		}
-		slices.Sort(crowd)
+		crowd = c.crowdOf(key)
 		c.crowds[key] = crowd
 	}
 	n := between(crowd, s.from, s.to)

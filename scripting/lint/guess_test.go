@@ -147,6 +147,7 @@ func TestGuessesInAGroup(t *testing.T) {
 		{"beside one that its packets do not concern", []*engine.Door{grouped(t, "a", "7000 8000", syn), grouped(t, "b", "1 2", engine.FlagTest{Set: packet.FIN})}, "2", false, ""},
 		{"beside one that all packets concern", []*engine.Door{grouped(t, "a", "7000 8000", syn), grouped(t, "b", "1 2", engine.FlagTest{})}, "4", true, ""},
 		{"packets may do without what the other asks", []*engine.Door{grouped(t, "a", "7000 8000", engine.FlagTest{}), grouped(t, "b", "1 2", syn)}, "2", false, ""},
+		{"beside two that have the same ports", []*engine.Door{grouped(t, "a", "7000 8000", syn), grouped(t, "b", "1 2", syn), grouped(t, "c", "2 1", syn)}, "4", true, ""},
 		{"beside one that looks elsewhere", []*engine.Door{grouped(t, "a", "7000 8000", syn), elsewhere}, "2", false, ""},
 		{"in no time", []*engine.Door{never}, "", false, "no second knock is in time"},
 		{"port 0", []*engine.Door{grouped(t, "a", "7000 0", syn)}, "", false, "it has tcp/0, which scans leave out"},

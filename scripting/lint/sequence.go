@@ -17,7 +17,7 @@ const enough = 4
 // order finds sequences that a sweep up or down completes, if no wrong knock
 // resets the door on the way. It reports whether there was something to find.
 func (c *checker) order(d *engine.Door) bool {
-	if len(d.Sequence) < 2 {
+	if len(d.Sequence) < 2 || scanOf(d).never(d) != "" {
 		return false
 	}
 	which, between := "the ports", ""
@@ -131,11 +131,8 @@ func (c *checker) unwired(d *engine.Door) {
 }
 
 // minds reports whether a packet like k is always a wrong knock at a door that
-// is strict or of a group and does not list its port. See [engine.Door.Strict].
+// is strict and does not list its port. See [engine.Door.Strict].
 func (c *checker) minds(d *engine.Door, k engine.Knock) bool {
-	if d.Policy == engine.PolicyKnockd {
-		return c.ends(d, k)
-	}
 	return implies(k, engine.SYN) && !c.guarded[k.Port] && !slices.Contains(d.Except, k.Port)
 }
 
