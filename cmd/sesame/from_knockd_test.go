@@ -60,6 +60,7 @@ func TestFromKnockd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	conf.Add(inOrder(conf)...)
 	script := conf.Script(knockd.ScriptOptions{})
 	if got := withoutComments(script); got != scripts[0] {
 		t.Errorf("the import writes\n%s\nand the page shows\n%s", got, scripts[0])

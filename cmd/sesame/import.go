@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,6 +15,7 @@ import (
 	"sesame/daemon/openfile"
 	"sesame/daemon/transcript"
 	"sesame/scripting/knockd"
+	"sesame/scripting/lint"
 	"sesame/scripting/source"
 )
 
@@ -119,6 +119,7 @@ func (p *program) importKnockd(c *cobra.Command, f *importFlags, path string) er
 	if err := absolutePaths(conf); err != nil {
 		return err
 	}
+	conf.Add(inOrder(conf)...)
 	conf.CheckSequences(source.ReadReferenced)
 	for _, t := range conf.Warnings {
 		p.warn("%s", placed(conf, t))
@@ -149,9 +150,25 @@ func parseConf(path string, text []byte) (*knockd.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	conf.Warnings = append(left, conf.Warnings...)
-	slices.SortStableFunc(conf.Warnings, func(a, b knockd.Warning) int { return a.Line - b.Line })
+	conf.Add(left...)
 	return conf, nil
+}
+
+// inOrder returns warnings about doors that a scan of all ports in their order opens. What sesame
+// check finds counts, since a port of another door between two knocks ends the attempt.
+func inOrder(conf *knockd.File) (warnings []knockd.Warning) {
+	doors, err := conf.EngineDoors(conf.Path, source.ReadReferenced)
+	if err != nil {
+		return nil // a file of sequences cannot be read, which has a warning of its own
+	}
+	lines := map[string]int{}
+	for _, d := range conf.Doors {
+		lines[d.Name] = cmp.Or(d.SequenceLine, d.OneTimeLine)
+	}
+	for _, f := range lint.InOrder(doors) {
+		warnings = append(warnings, knockd.Warning{Line: lines[f.Door], Door: f.Door, Text: f.Message + ": " + f.Hint})
+	}
+	return warnings
 }
 
 // absolutePaths makes the paths in a file absolute, because a relative path in a script is

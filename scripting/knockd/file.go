@@ -29,7 +29,7 @@ type File struct {
 	Path    string // as it was named, for messages
 	Options Options
 	Doors   []Door // in the order of the file, which decides what acts first
-	// Warnings are ordered by line, those of other files last. There are at most 1,000.
+	// Warnings are ordered by line, those of other files last and by path. There are at most 1,000.
 	Warnings []Warning
 }
 
@@ -52,10 +52,11 @@ type Door struct {
 
 	// Sequence has 1 to 32 knocks. With OneTime it may be empty; else it comes before the sequences
 	// of that file. Port 0 is possible.
-	Sequence    []packet.Port
-	OneTime     string // path of a file of one-time sequences, as the file has it; "": none
-	OneTimeLine int    // the line that names that file
-	Timeout     int    // seconds for the whole sequence; zero or below: no second knock is ever in time
+	Sequence     []packet.Port
+	SequenceLine int    // the line of Sequence
+	OneTime      string // path of a file of one-time sequences, as the file has it; "": none
+	OneTimeLine  int    // the line that names that file
+	Timeout      int    // seconds for the whole sequence; zero or below: no second knock is ever in time
 	// Flags is what a TCP packet must carry to concern the door. Zero accepts any packet.
 	Flags engine.FlagTest
 	// Target is the only destination that counts. Without one it is the zero Addr, and every
@@ -86,8 +87,8 @@ type Warning struct {
 	Line int
 	Door string // its name; "" for what belongs to no door
 	Text string // how knockd reads it, and what to write instead
-	// Order reports that the warning is about ports that a scan finds in order, or about a door
-	// that is opened on the way to another. sesame check has findings of its own for both.
+	// Order reports that the warning is about a door that is opened on the way to another. sesame
+	// check has a finding of its own for that.
 	Order bool
 	// Pasted reports that the warning is about a character that a web page or a word processor put
 	// into the file.

@@ -97,7 +97,7 @@ func (f *File) CheckSequences(read func(path string) ([]byte, error)) {
 		err  error
 	}
 	known := map[string]list{}
-	var inFiles []Warning
+	var own, inFiles []Warning
 	for i := range f.Doors {
 		d := &f.Doors[i]
 		if d.OneTime == "" {
@@ -116,14 +116,13 @@ func (f *File) CheckSequences(read func(path string) ([]byte, error)) {
 		}
 		switch {
 		case l.err != nil:
-			f.Warnings = append(f.Warnings, Warning{Line: d.OneTimeLine, Door: d.Name, Text: d.unreadable(path, l.err)})
+			own = append(own, Warning{Line: d.OneTimeLine, Door: d.Name, Text: d.unreadable(path, l.err)})
 		case l.left == 0:
-			f.Warnings = append(f.Warnings, Warning{Line: d.OneTimeLine, Door: d.Name, Text: fmt.Sprintf("%s has no sequence left, so knockd does not start: "+
+			own = append(own, Warning{Line: d.OneTimeLine, Door: d.Name, Text: fmt.Sprintf("%s has no sequence left, so knockd does not start: "+
 				"write new ones into it, each in a line of its own behind a blank", shown(path))})
 		}
 	}
-	slices.SortStableFunc(f.Warnings, func(a, b Warning) int { return a.Line - b.Line })
-	f.Warnings = append(f.Warnings, inFiles[:max(0, min(len(inFiles), maxWarnings-len(f.Warnings)))]...)
+	f.Add(append(own, inFiles...)...)
 }
 
 // unreadable returns the warning about a file of one-time sequences that cannot be read. A door

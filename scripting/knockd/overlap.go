@@ -27,7 +27,7 @@ func overlaps(doors []*draft) (found []draftWarning) {
 			continue
 		}
 		warn := func(order bool, text string) {
-			found = append(found, draftWarning{line: d.sequenceLine(), door: d, text: text, order: order})
+			found = append(found, draftWarning{line: d.SequenceLine, door: d, text: text, order: order})
 		}
 		first := d.Sequence[0]
 		earlier := begin[first]
@@ -51,9 +51,6 @@ func overlaps(doors []*draft) (found []draftWarning) {
 	}
 	return found
 }
-
-// sequenceLine returns the line of the sequence, or of the section when the file has none.
-func (d *draft) sequenceLine() int { return max(d.directives["SEQUENCE"].line, d.Line) }
 
 // sharesFirstKnock reports whether one packet can begin both doors, given that their first knocks
 // are equal. A target may be an address of the host, so it does not exclude a door without a

@@ -229,12 +229,13 @@ func (p *parser) directive(name, key, value string) error {
 		if problem != "" {
 			return p.refuse("%s", problem)
 		}
-		d.Sequence = ports
+		d.Sequence, d.SequenceLine = ports, p.line
 	case "ONE_TIME_SEQUENCES":
 		if value == "" {
 			return p.refuse("the path of a file of one-time sequences was expected, as in %s = /etc/knockd/sequences", name)
 		}
-		d.OneTime, d.OneTimeLine, d.Sequence = value, p.line, nil
+		d.OneTime, d.OneTimeLine = value, p.line
+		d.Sequence, d.SequenceLine = nil, 0
 	case "SEQ_TIMEOUT":
 		d.Timeout = atoi(value).value
 	case "CMD_TIMEOUT":

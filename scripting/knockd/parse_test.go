@@ -46,12 +46,11 @@ func TestSeed(t *testing.T) {
 	want := &File{
 		Path: "knockd.conf", Options: Options{Syslog: true},
 		Doors: []Door{
-			{Name: "openSSH", Section: "openSSH", Line: 4, Sequence: tcp(7000, 3000, 55000, 1500), Timeout: 5, Flags: syn,
+			{Name: "openSSH", Section: "openSSH", Line: 4, Sequence: tcp(7000, 3000, 55000, 1500), SequenceLine: 5, Timeout: 5, Flags: syn,
 				Start: Command{"/etc/init.d/ssh start", 7}, CommandTimeout: 10},
-			{Name: "closeSSH", Section: "closeSSH", Line: 10, Sequence: tcp(9000, 8000, 7000), Timeout: 5, Flags: syn,
+			{Name: "closeSSH", Section: "closeSSH", Line: 10, Sequence: tcp(9000, 8000, 7000), SequenceLine: 11, Timeout: 5, Flags: syn,
 				Start: Command{"/etc/init.d/ssh stop", 13}, CommandTimeout: 10},
 		},
-		Warnings: []Warning{{Line: 11, Door: "closeSSH", Text: "the ports are in descending order, so a scan of all ports in that order opens the door: mix them", Order: true}},
 	}
 	if diff := cmp.Diff(want, f, sameAddr); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -69,11 +68,11 @@ func TestSample(t *testing.T) {
 	want := &File{
 		Path: "knockd.conf", Options: Options{LogFile: "/var/log/doors.log"},
 		Doors: []Door{
-			{Name: "letIn", Section: "letIn", Line: 5, Sequence: []packet.Port{port(7421), udp(9133), port(2904)}, Timeout: 8, Flags: syn,
+			{Name: "letIn", Section: "letIn", Line: 5, Sequence: []packet.Port{port(7421), udp(9133), port(2904)}, SequenceLine: 6, Timeout: 8, Flags: syn,
 				Start: Command{"/usr/sbin/nft add element inet site friends { %IP% }", 8}, CommandTimeout: 10},
-			{Name: "shutOut", Section: "shutOut", Line: 12, Sequence: []packet.Port{port(2904), udp(9133), port(7421)}, Timeout: 8, Flags: syn,
+			{Name: "shutOut", Section: "shutOut", Line: 12, Sequence: []packet.Port{port(2904), udp(9133), port(7421)}, SequenceLine: 13, Timeout: 8, Flags: syn,
 				Start: Command{"/usr/sbin/nft delete element inet site friends { %IP% }", 15}, CommandTimeout: 10},
-			{Name: "web", Section: "web", Line: 18, Sequence: tcp(41234, 12043, 50001, 8231), Timeout: 12,
+			{Name: "web", Section: "web", Line: 18, Sequence: tcp(41234, 12043, 50001, 8231), SequenceLine: 19, Timeout: 12,
 				Flags: engine.FlagTest{Set: packet.SYN, Clear: packet.ACK}, CommandTimeout: 30,
 				Start: Command{"/usr/local/sbin/let-in -p 443 -f %IP%", 21}, Stop: Command{"/usr/local/sbin/let-in -d -p 443 -f %IP%", 23}},
 		},
@@ -88,7 +87,7 @@ const door = "[a]\nsequence = 1,2\n"
 
 // TestGrammar has each rule of knockd's grammar once.
 func TestGrammar(t *testing.T) {
-	base := Door{Name: "a", Section: "a", Line: 1, Sequence: tcp(1, 2), Timeout: 25, CommandTimeout: 10}
+	base := Door{Name: "a", Section: "a", Line: 1, Sequence: tcp(1, 2), SequenceLine: 2, Timeout: 25, CommandTimeout: 10}
 	with := func(change func(*Door)) []Door {
 		d := base
 		change(&d)
@@ -107,7 +106,7 @@ func TestGrammar(t *testing.T) {
 		{"defaults", door, []Door{base}},
 		{"blanks of C around everything", "\t[a]\v\r\n \f sequence \t=\v 1 , 2 \r\n", []Door{base}},
 		{"no newline at the end", "[a]\nsequence=1,2", []Door{base}},
-		{"comments, first on their line alone", "# x\n  #y\n" + door, with(func(d *Door) { d.Line = 3 })},
+		{"comments, first on their line alone", "# x\n  #y\n" + door, with(func(d *Door) { d.Line, d.SequenceLine = 3, 4 })},
 		{"a NUL byte ends a line", "[a]\x00]\nsequence = 1,2\x00,3\n\x00x\n", []Door{base}},
 		{"keys in any case", "[a]\nsEqUeNcE = 1,2\n", []Door{base}},
 		{"UseSyslog in a door", door + "useSYSLOG\n", []Door{base}},
@@ -115,10 +114,10 @@ func TestGrammar(t *testing.T) {
 		{"brackets in a name", "[a]b]\nsequence = 1,2\n", with(func(d *Door) { d.Name, d.Section = "a]b", "a]b" })},
 		{"options in another case are a door", "[Options]\nsequence = 1,2\n", with(func(d *Door) { d.Name, d.Section = "Options", "Options" })},
 		{"options between two directives of a door", door + "[options]\n[b]\nsequence=3\n", append([]Door{base},
-			Door{Name: "b", Section: "b", Line: 4, Sequence: tcp(3), Timeout: 25, CommandTimeout: 10})},
-		{"two sections of one name", door + door, append([]Door{base}, with(func(d *Door) { d.Name, d.Line = "a-2", 3 })...)},
+			Door{Name: "b", Section: "b", Line: 4, Sequence: tcp(3), SequenceLine: 5, Timeout: 25, CommandTimeout: 10})},
+		{"two sections of one name", door + door, append([]Door{base}, with(func(d *Door) { d.Name, d.Line, d.SequenceLine = "a-2", 3, 4 })...)},
 		{"a number that a section has", door + "[a-2]\nsequence=1,2\n" + door, append([]Door{base},
-			append(with(func(d *Door) { d.Name, d.Section, d.Line = "a-2", "a-2", 3 }), with(func(d *Door) { d.Name, d.Line = "a-3", 5 })...)...)},
+			append(with(func(d *Door) { d.Name, d.Section, d.Line, d.SequenceLine = "a-2", "a-2", 3, 4 }), with(func(d *Door) { d.Name, d.Line, d.SequenceLine = "a-3", 5, 6 })...)...)},
 		{"a long name", "[" + strings.Repeat("x", 300) + "]\nsequence = 1,2\n", with(func(d *Door) {
 			d.Name, d.Section = strings.Repeat("x", 127), strings.Repeat("x", 300)
 		})},
@@ -132,7 +131,7 @@ func TestGrammar(t *testing.T) {
 		{"the largest port, and zeros", "[a]\nsequence = 65535,00007\n", sequence(tcp(65535, 7)...)},
 		{"numbers that wrap", "[a]\nsequence = 4294967297,9223372036854775808,-9223372036854775809,9223372036854775807\n", sequence(tcp(1, 65535, 0, 65535)...)},
 		{"32 knocks", "[a]\nsequence = 1" + strings.Repeat(",2", 31) + "\n", sequence(append(tcp(1), slicesRepeat(2, 31)...)...)},
-		{"the last sequence counts", "[a]\nsequence = 9\nsequence = 1,2\n", []Door{base}},
+		{"the last sequence counts", "[a]\nsequence = 9\nsequence = 1,2\n", with(func(d *Door) { d.SequenceLine = 3 })},
 
 		{"timeouts", door + "seq_timeout = 7\ncmd_timeout = 8\n", with(func(d *Door) { d.Timeout, d.CommandTimeout = 7, 8 })},
 		{"the other name", door + "timeout = 7\n", with(func(d *Door) { d.Timeout = 7 })},
@@ -162,13 +161,13 @@ func TestGrammar(t *testing.T) {
 		{"names of one command", door + "command = x\nstart_command =\n", with(func(d *Door) { d.Start = Command{"", 4} })},
 		{"bytes of a command", door + "command = \xff\x1bü\n", with(func(d *Door) { d.Start = Command{"\xff\x1bü", 3} })},
 
-		{"one-time sequences", "[a]\none_time_sequences = /s\n", with(func(d *Door) { d.Sequence, d.OneTime, d.OneTimeLine = nil, "/s", 2 })},
-		{"a sequence and then those", door + "one_time_sequences = /s\n", with(func(d *Door) { d.Sequence, d.OneTime, d.OneTimeLine = nil, "/s", 3 })},
-		{"those and then a sequence", "[a]\none_time_sequences = /s\nsequence = 1,2\n", with(func(d *Door) { d.OneTime, d.OneTimeLine = "/s", 2 })},
+		{"one-time sequences", "[a]\none_time_sequences = /s\n", with(func(d *Door) { d.Sequence, d.SequenceLine, d.OneTime, d.OneTimeLine = nil, 0, "/s", 2 })},
+		{"a sequence and then those", door + "one_time_sequences = /s\n", with(func(d *Door) { d.Sequence, d.SequenceLine, d.OneTime, d.OneTimeLine = nil, 0, "/s", 3 })},
+		{"those and then a sequence", "[a]\none_time_sequences = /s\nsequence = 1,2\n", with(func(d *Door) { d.SequenceLine, d.OneTime, d.OneTimeLine = 3, "/s", 2 })},
 
-		{"a line of 4095 bytes", "#" + strings.Repeat("x", 4093) + "\n" + door, with(func(d *Door) { d.Line = 2 })},
-		{"a longer one is two", "#" + strings.Repeat("x", 4094) + "\n" + door, with(func(d *Door) { d.Line = 3 })},
-		{"the rest of a comment", "#" + strings.Repeat("x", 4094) + door, []Door{with(func(d *Door) { d.Line = 2 })[0]}},
+		{"a line of 4095 bytes", "#" + strings.Repeat("x", 4093) + "\n" + door, with(func(d *Door) { d.Line, d.SequenceLine = 2, 3 })},
+		{"a longer one is two", "#" + strings.Repeat("x", 4094) + "\n" + door, with(func(d *Door) { d.Line, d.SequenceLine = 3, 4 })},
+		{"the rest of a comment", "#" + strings.Repeat("x", 4094) + door, []Door{with(func(d *Door) { d.Line, d.SequenceLine = 2, 3 })[0]}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if diff := cmp.Diff(tt.want, parse(t, tt.text).Doors, sameAddr); diff != "" {

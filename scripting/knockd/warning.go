@@ -1,6 +1,7 @@
 package knockd
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -22,10 +23,6 @@ func (d *draft) warnings() []draftWarning {
 		warn(d.Line, "this is a door%s", end)
 	}
 	d.sequenceWarnings(warn)
-	if way := inOrder(d.Sequence); way != "" {
-		warn(d.sequenceLine(), "the ports are in %s order, so a scan of all ports in that order opens the door: mix them", way)
-		found[len(found)-1].order = true
-	}
 	d.timeoutWarnings(warn)
 	d.flagWarnings(warn)
 	d.targetWarnings(warn)
@@ -66,27 +63,6 @@ func (d *draft) sequenceWarnings(warn warner) {
 		}
 		warn(sequence.line, "one knock is the whole sequence, so each packet to %s opens the door%s: write more knocks", d.Sequence[0], runs)
 	}
-}
-
-// inOrder returns "ascending" or "descending" when a scan of all ports of one protocol in that
-// order would make all the knocks, and otherwise "".
-func inOrder(sequence []packet.Port) string {
-	if len(sequence) < 2 {
-		return ""
-	}
-	up, down := true, true
-	for i, p := range sequence[1:] {
-		before := sequence[i]
-		up = up && before.Number < p.Number && before.Proto == p.Proto
-		down = down && before.Number > p.Number && before.Proto == p.Proto
-	}
-	switch {
-	case up:
-		return "ascending"
-	case down:
-		return "descending"
-	}
-	return ""
 }
 
 // timeoutWarnings looks at seq_timeout and cmd_timeout. A negative cmd_timeout goes into sleep,
@@ -225,6 +201,14 @@ type draftWarning struct {
 
 // maxWarnings is how many warnings a file gets. A file of 4 MiB could give rise to a million.
 const maxWarnings = 1000
+
+// Add adds warnings, up to 1,000 in all.
+func (f *File) Add(warnings ...Warning) {
+	f.Warnings = append(f.Warnings, warnings[:max(0, min(len(warnings), maxWarnings-len(f.Warnings)))]...)
+	slices.SortStableFunc(f.Warnings, func(a, b Warning) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
+	})
+}
 
 // warn adds a warning about a line of the current section.
 func (p *parser) warn(line int, text string) {

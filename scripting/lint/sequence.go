@@ -14,6 +14,15 @@ import (
 // a door, as far as tripwires disturb it.
 const enough = 4
 
+// InOrder returns the findings [Ascending] and [Descending] about doors that are in no set yet.
+func InOrder(doors []*engine.Door) []Finding {
+	c := newChecker(&scripting.Set{Engine: &engine.Set{Doors: doors}})
+	for _, d := range doors {
+		c.order(d)
+	}
+	return c.found
+}
+
 // order finds sequences that a sweep up or down completes, if no wrong knock
 // resets the door on the way. It reports whether there was something to find.
 func (c *checker) order(d *engine.Door) bool {
