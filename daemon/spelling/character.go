@@ -228,9 +228,6 @@ func lookUp(r rune) (character, bool) {
 // strange returns what is known of the character at a place of a word, and whether it is there by
 // mistake.
 func (s *words) strange(word []letter, i int) (character, bool) {
-	if word[i].r < utf8.RuneSelf {
-		return character{}, false
-	}
 	c, known := lookUp(word[i].r)
 	if !known {
 		return c, false

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -59,13 +60,14 @@ func TestStrange(t *testing.T) {
 		{"joiners of Persian, Hindi and emoji", "درگاه\u200cها क्\u200dष 👩🏽\u200d💻", InCode, nil},
 		{"joiners that nobody sees", "a\u200cb درگاه-a\u200d", InName, []string{
 			`"a\u200cb" has U+200C ZERO WIDTH NON-JOINER in column 2: write "ab"`, `"درگاه-a\u200d" has U+200D ZERO WIDTH JOINER in column 12: write "درگاه-a"`}},
-		{"wide signs of Chinese and Japanese", "扉（裏）：開く！　ssh（扉）「a」：", InCode, nil},
+		{"wide signs of Chinese and Japanese", "（扉（裏）：開く！　ssh（扉）「a」：", InCode, nil},
 		{"a wide blank between words", "a　-b ）　扉", InCode, []string{
 			`"a\u3000-b" has U+3000 IDEOGRAPHIC SPACE in column 2: write "a -b"`, `"）\u3000扉" has U+FF09 FULLWIDTH RIGHT PARENTHESIS in column 6: write ")\u3000扉"`}},
 		{"wide letters in such a word", "扉（７）", InName, []string{`"扉（７）" has U+FF17 FULLWIDTH DIGIT SEVEN in column 3: write "扉（7）"`}},
 		{"wide signs of a European word", "ế（дλ：", InName, []string{`"ế（дλ：" has U+FF08 FULLWIDTH LEFT PARENTHESIS and U+FF1A FULLWIDTH COLON in column 2: write "ế(дλ:"`}},
 		{"wide signs far from such a letter", "扉" + strings.Repeat("a", maxAround) + "：", InName, []string{
 			`"` + strings.Repeat("a", maxAround) + `：" has U+FF1A FULLWIDTH COLON in column 26: write "` + strings.Repeat("a", maxAround) + `:"`}},
+		{"as far from it as they may be", "扉" + strings.Repeat("a", maxAround-1) + "：" + strings.Repeat("b", maxAround-1) + "扉", InName, nil},
 		{"quotes and dots within a text", `logger "büro – “hallo” …" '„l’été…“' "a\" “b"`, InCommand, nil},
 		{"quotes behind and before a text", `"a“"“ ”'b” it"s …`, InCommand, []string{
 			`'"a“"“' has U+201C LEFT DOUBLE QUOTATION MARK in column 5: write '"a“""'`,
@@ -104,8 +106,22 @@ func TestStrangeIsBounded(t *testing.T) {
 	if got := Strange("a"+strings.Repeat("д", maxAround)+"о", InCode); got != nil {
 		t.Errorf("a letter far from a Latin one is %v", got)
 	}
+	if got := Strange("a"+strings.Repeat("д", maxAround-1)+"о", InCode); len(got) != 1 {
+		t.Errorf("a letter as far from a Latin one as it may be is %v, want one word", got)
+	}
 	_ = Strange(strings.Repeat("о", 1<<16)+"a", InCode) // takes linear time
 	_ = Strange(strings.Repeat(`"'\'\" `, 1<<16)+"“", InCommand)
+}
+
+// TestWideForms: in a Chinese word, a wide sign is meant, and a wide letter or digit is not.
+func TestWideForms(t *testing.T) {
+	for plain := '!'; plain <= '~'; plain++ {
+		word := "扉" + string(firstWide+plain-'!')
+		got, want := Strange(word, InName), unicode.IsLetter(plain) || unicode.IsDigit(plain)
+		if found := len(got) == 1 && got[0].Plain == "扉"+string(plain); found != want {
+			t.Errorf("%s is %v: a mistake is %t, want %t", word, got, found, want)
+		}
+	}
 }
 
 func TestTheTableOfCharacters(t *testing.T) {

@@ -30,6 +30,15 @@ func TestNearest(t *testing.T) {
 	}
 }
 
+// TestNearestOfTwo: of two names that are as close, it is the one that was listed first.
+func TestNearestOfTwo(t *testing.T) {
+	for _, known := range [][]string{{"port", "part"}, {"part", "port"}} {
+		if got := Nearest("prt", known); got != known[0] {
+			t.Errorf("of %q: got %q", known, got)
+		}
+	}
+}
+
 // TestDidYouMean: a short word is near to any other short word, and then a list of
 // what there is says more. Of many names a list says nothing.
 func TestDidYouMean(t *testing.T) {
