@@ -33,27 +33,20 @@ var flags = []flag{
 // in the same word or in the next, long options by any beginning that only one has, and all of it
 // up to "--".
 func (d *defaults) options(words []word) {
-	for i := 0; i < len(words); i++ {
-		w := words[i]
-		var next *word
-		if i+1 < len(words) {
-			next = &words[i+1]
-		}
-		used := false
+	for len(words) > 0 {
+		w, rest := words[0], words[1:]
 		switch text := w.text; {
 		case text == "--":
-			d.operands(words[i+1:])
+			d.operands(rest)
 			return
 		case strings.HasPrefix(text, "--"):
-			used = d.long(w, next)
+			rest = d.long(w, rest)
 		case strings.HasPrefix(text, "-") && text != "-":
-			used = d.short(w, next)
+			rest = d.short(w, rest)
 		default:
-			d.operands(words[i : i+1])
+			d.operands(words[:1])
 		}
-		if used {
-			i++
-		}
+		words = rest
 	}
 }
 
@@ -64,9 +57,8 @@ func (d *defaults) operands(words []word) {
 	}
 }
 
-// long reads an option such as --interface=eth0. The result reports whether its value is the next
-// word.
-func (d *defaults) long(w word, next *word) bool {
+// long reads an option such as --interface=eth0. It returns the words that are left.
+func (d *defaults) long(w word, rest []word) []word {
 	name, value, given := strings.Cut(w.text[2:], "=")
 	var found []flag
 	for _, f := range flags {
@@ -85,20 +77,19 @@ func (d *defaults) long(w word, next *word) bool {
 			known = append(known, f.long)
 		}
 		d.refused(w, "--"+name, spelling.DidYouMean(name, known))
-		return false
 	case given && !found[0].takes:
 		d.refused(w, w.text, ", since it takes no value")
-		return false
 	case given:
 		d.set(found[0], w, value)
-		return false
+	default:
+		return d.valued(found[0], w, rest)
 	}
-	return d.valued(found[0], w, next)
+	return rest
 }
 
-// short reads a word such as -dvi, of which each letter is an option. The result reports whether
-// the value of the last is the next word.
-func (d *defaults) short(w word, next *word) bool {
+// short reads a word such as -dvi, of which each letter is an option. It returns the words that are
+// left.
+func (d *defaults) short(w word, rest []word) []word {
 	for i := 1; i < len(w.text); i++ {
 		f := flag{}
 		for _, candidate := range flags {
@@ -108,31 +99,31 @@ func (d *defaults) short(w word, next *word) bool {
 		}
 		switch {
 		case f.short == 0:
-			d.refused(w, "-"+plain(w.text[i:min(len(w.text), i+1)]), "")
-			return false
+			d.refused(w, "-"+plain(w.text[i:i+1]), "")
+			return rest
 		case f.takes && i+1 < len(w.text):
 			d.set(f, w, w.text[i+1:])
-			return false
+			return rest
 		case f.takes:
-			return d.valued(f, w, next)
+			return d.valued(f, w, rest)
 		}
 		d.set(f, w, "")
 	}
-	return false
+	return rest
 }
 
-// valued sets an option to the next word, if it takes a value.
-func (d *defaults) valued(f flag, w word, next *word) bool {
+// valued sets an option, to the next word if it takes a value. It returns the words that are left.
+func (d *defaults) valued(f flag, w word, rest []word) []word {
 	switch {
 	case !f.takes:
 		d.set(f, w, "")
-		return false
-	case next == nil:
+	case len(rest) == 0:
 		d.refused(w, w.text, ", since its value is missing")
-		return false
+	default:
+		d.set(f, w, rest[0].text)
+		return rest[1:]
 	}
-	d.set(f, w, next.text)
-	return true
+	return rest
 }
 
 // refused tells of an option with which knockd prints its usage and ends.

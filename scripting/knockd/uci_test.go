@@ -28,6 +28,7 @@ config rule 'half'
 	option sequence '3,4'
 config other
 	option sequence '5'
+config
 config rule 'unfinished'
 	list sequence 6
 	option sequence '6,7
@@ -54,6 +55,7 @@ command = true
 
 
 
+
 [unfinished]
 
 sequence = 6,7
@@ -68,8 +70,9 @@ UseSyslog
 		`11: OpenWrt's init script passes no "target" on to knockd`,
 		`18: the rule of line 16 is left out, as OpenWrt's init script does: it needs a sequence and a command`,
 		`18: the section "other" is not read: knockd's rules are config rule 'NAME', and its interface is in config knockd 'common'`,
-		`21: "list sequence 6" is not read: expected config TYPE 'NAME', or option NAME 'VALUE'`,
-		`22: the quote ' has no end in this line: write one behind the value`,
+		`20: "config" is not read: expected config TYPE 'NAME', or option NAME 'VALUE'`,
+		`22: "list sequence 6" is not read: expected config TYPE 'NAME', or option NAME 'VALUE'`,
+		`23: the quote ' has no end in this line: write one behind the value`,
 	}
 	if got := told(warnings); !slices.Equal(got, want) {
 		t.Errorf("warnings\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
