@@ -190,13 +190,13 @@ func decode(text string, prose []bool) (letters []letter) {
 
 // markLatin marks the letters that have a Latin one before them in the same name.
 func markLatin(letters []letter) {
-	since := maxAround + 1
+	since := maxAround
 	for i := range letters {
 		switch r := letters[i].r; {
 		case 'a' <= r|0x20 && r|0x20 <= 'z':
 			since = 0
 		case !inName(r):
-			since = maxAround + 1
+			since = maxAround
 		default:
 			since++
 			letters[i].latin = letters[i].latin || since <= maxAround

@@ -41,13 +41,13 @@ func isAlphanumeric(c byte) bool {
 
 // markWide marks the characters that have a letter of another language before them in their word.
 func markWide(letters []letter) {
-	since := maxAround + 1
+	since := maxAround
 	for i := range letters {
 		switch r := letters[i].r; {
 		case isOther(r):
 			since = 0
 		case isBlank(r):
-			since = maxAround + 1
+			since = maxAround
 		default:
 			since++
 			letters[i].wide = letters[i].wide || since <= maxAround
@@ -75,18 +75,15 @@ func isOther(r rune) bool {
 // quotedBytes returns which bytes of a line are between ASCII quotes, by the rules of a shell. A
 // quote without an end is an apostrophe.
 func quotedBytes(line string) []bool {
-	quoted, endless := make([]bool, len(line)), ""
+	quoted := make([]bool, len(line))
 	for at := 0; at < len(line); at++ {
 		switch quote := line[at]; quote {
 		case '\\':
 			at++
 		case '"', '\'':
-			if strings.IndexByte(endless, quote) >= 0 {
-				continue
-			}
+			// It takes linear time, since no other quote like one without an end is met behind it.
 			end := closing(line, at+1, quote)
 			if end < 0 {
-				endless += string(quote) // looked for once
 				continue
 			}
 			for i := at + 1; i < end; i++ {
