@@ -194,6 +194,8 @@ func TestScriptSaysIt(t *testing.T) {
 			[]string{"it does something else for IPv6 than for IPv4"}},
 		{"a command that stays", "[A]\nsequence=1,2\ncommand=/etc/init.d/ssh start", true, []string{`It stays a command: "/etc/init.d/ssh" is none of`, "local A = sesame.command"}},
 		{"a stop that stays", "[A]\nsequence=1,2\ncommand=ufw allow from %IP% to any port 22\nstop_command=logger done", true, []string{`It stays a command: of its stop command, "logger" is none of`}},
+		{"a stop for IPv4 alone", "[A]\nsequence=1,2\ncommand=ufw allow from %IP% to any port 22\nstop_command=ufw delete allow from %IP% to any port 22\nstop_command_6=", true, []string{
+			"of its stop command, it is for one kind of address, and a guard is for IPv4 and IPv6"}},
 		{"a stop of something else", "[A]\nsequence=1,2\ncommand=ufw allow from %IP% to any port 22\nstop_command=ufw delete allow from %IP% to any port 23", true, []string{"its stop command does not take back what its start command does"}},
 		{"a start that shuts", "[A]\nsequence=1,2\ncommand=ufw delete allow from %IP% to any port 22\nstop_command=ufw allow from %IP% to any port 22", true, []string{"it shuts first, and opens afterwards"}},
 		{"shutting what nobody opens", "[A]\nsequence=1,2\ncommand=ufw delete allow from %IP% to any port 22", true, []string{"it takes back what no door here gives"}},
