@@ -69,11 +69,14 @@ func (p *program) audit(c *cobra.Command, f *auditFlags) error {
 			return err
 		}
 	}
-	settings, err := f.daemon.load(c)
+	settings, known, err := p.loadAnyway(c, &f.daemon)
 	if err != nil {
 		return err
 	}
 	path := daemon.AuditPath(&settings)
+	if !known {
+		p.warn("taken for the audit log: %s; log.audit is not known, since the configuration cannot be read", path)
+	}
 	if path == "" {
 		return errors.New(`the configuration has log.audit = "": the lines are in the log alone (journalctl -u sesame EVENT=audit)`)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -59,9 +60,27 @@ func (f *configFlags) load(c *cobra.Command) (config.Config, error) {
 	if err != nil {
 		return config.Config{}, err
 	}
+	return settings, f.apply(c, &settings)
+}
+
+// loadAnyway is load for commands that must work when the configuration is wrong or missing. Then
+// they complain of it and have the defaults and the flags, and known is false. All errors are of
+// type [usageError].
+func (p *program) loadAnyway(c *cobra.Command, f *configFlags) (settings config.Config, known bool, err error) {
+	settings, err = f.load(c)
+	if _, usage := errors.AsType[*usageError](err); err == nil || usage {
+		return settings, err == nil, err
+	}
+	p.complain(err)
+	settings = config.Default()
+	return settings, false, f.apply(c, &settings)
+}
+
+// apply lets the flags that were given override settings. Its errors are of type [usageError].
+func (f *configFlags) apply(c *cobra.Command, settings *config.Config) error {
 	values, err := parseValues(c, f.values)
 	if err != nil {
-		return config.Config{}, err
+		return err
 	}
 	maps.Copy(settings.Options, values)
 	given := func(flag string) bool { return c.Flags().Changed(flag) }
@@ -70,7 +89,7 @@ func (f *configFlags) load(c *cobra.Command) (config.Config, error) {
 			continue
 		}
 		if *to, _ = c.Flags().GetString(flag); *to == "" {
-			return config.Config{}, &usageError{c, fmt.Sprintf("--%s: it is empty: expected a path, or leave it out", flag)}
+			return &usageError{c, fmt.Sprintf("--%s: it is empty: expected a path, or leave it out", flag)}
 		}
 	}
 	if !given("socket") {
@@ -83,14 +102,14 @@ func (f *configFlags) load(c *cobra.Command) (config.Config, error) {
 		settings.Interfaces = config.Selection(f.interfaces)
 		for _, name := range f.interfaces {
 			if err := config.CheckInterface(name); err != nil {
-				return config.Config{}, &usageError{c, "-i: " + err.Error()}
+				return &usageError{c, "-i: " + err.Error()}
 			}
 		}
 	}
 	if given("local") {
 		settings.Local, err = parseLocal(c, f.local)
 	}
-	return settings, err
+	return err
 }
 
 // readConfig reads the file that -c names, or else the one of the environment or of the system.

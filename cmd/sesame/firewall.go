@@ -51,13 +51,9 @@ func (p *program) firewallPart(name, short, long string, do func(*cobra.Command,
 	c := &cobra.Command{
 		Use: name + " [flags]", Short: short, Long: long, Args: noArguments, Example: "  sudo sesame firewall " + name,
 		RunE: func(c *cobra.Command, _ []string) (err error) {
-			settings, err := f.load(c)
-			if _, usage := errors.AsType[*usageError](err); usage {
+			settings, _, err := p.loadAnyway(c, f)
+			if err != nil {
 				return err
-			}
-			if err != nil { // the command must work when the configuration is wrong
-				p.complain(err)
-				settings = config.Default()
 			}
 			guard := newGuard(&settings)
 			defer func() { err = errors.Join(err, guard.Close()) }()
@@ -220,19 +216,14 @@ settings that were saved with the scripts.`,
 		Example: `  sudo sesame firewall load`,
 		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			settings, err := f.load(c)
-			if _, usage := errors.AsType[*usageError](err); usage {
+			settings, known, err := p.loadAnyway(c, f)
+			if err != nil {
 				return err
 			}
-			if err != nil {
-				p.complain(err)
+			if !known {
 				p.warn("the guard is loaded as it was when scripts were last applied")
-				settings = config.Default()
-				if c.Flags().Changed("state") {
-					settings.State = f.state
-				}
 			}
-			return p.firewallLoad(settings, err == nil)
+			return p.firewallLoad(settings, known)
 		},
 	}
 	addConfigFile(c, &f.file)

@@ -54,16 +54,12 @@ func (p *program) settle(c *cobra.Command, f *helperFlags) (err error) {
 	if pid, runs := daemon.RunningInstance(); runs {
 		return fmt.Errorf("%s guards this network, and runs its undo commands itself: stop it first", runningText(pid))
 	}
-	settings, err := f.load(c)
-	if _, usage := errors.AsType[*usageError](err); usage {
+	settings, known, err := p.loadAnyway(c, &f.configFlags)
+	if err != nil {
 		return err
 	}
-	if err != nil { // it must work when the configuration is wrong
-		p.complain(err)
-		settings = config.Default()
-		if settings.State = cmp.Or(f.state, settings.State); f.state == "" {
-			p.warn("only %s is looked into, since the configuration cannot be read: name another state directory by --state", settings.State)
-		}
+	if !known && f.state == "" {
+		p.warn("only %s is looked into, since the configuration cannot be read: name another state directory by --state", settings.State)
 	}
 	if len(pendingUndos(settings.State, cmp.Or(f.directory, helperDir(settings.State)))) == 0 {
 		return p.print("no undo command is pending\n")

@@ -45,18 +45,21 @@ func (p *program) request(c *cobra.Command, f *configFlags, question func(contex
 
 // daemonSettings returns the settings that find the daemon. When the configuration file is
 // broken, it warns and uses the default socket: the daemon may run on with the configuration
-// that it read before.
+// that it read before. Who names the file means the daemon of that file, so then the socket must
+// be named too.
 func (p *program) daemonSettings(c *cobra.Command, f *configFlags) (config.Config, error) {
 	settings, err := f.load(c)
-	if _, usage := errors.AsType[*usageError](err); err == nil || usage || namesConfig(c) {
+	named, socket := namesConfig(c), namesSocket(c)
+	if _, usage := errors.AsType[*usageError](err); err == nil || usage || named && !socket {
 		return settings, err
 	}
-	settings = config.Default()
-	if socket := givenSocket(f.socket); socket != "" {
-		settings.Socket = socket
-		return settings, nil
+	if named || !socket {
+		p.complain(err)
 	}
-	p.complain(err)
+	settings = config.Default()
+	if err := f.apply(c, &settings); err != nil || socket {
+		return settings, err
+	}
 	p.warn("taken for the daemon's socket: %s; name another with --socket", settings.Socket)
 	return settings, nil
 }
