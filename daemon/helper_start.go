@@ -47,10 +47,10 @@ func helperNeed(err error, sets []*scripting.Set, found stateFound) string {
 // openHelper connects to the helper when there is one and it is needed, and reports whether it is
 // used. One that does not answer is used all the same: it may come back, and until then no command
 // runs.
-func (d *daemon) openHelper(need string) bool {
+func (d *daemon) openHelper(ctx context.Context, need string) bool {
 	inherited, path := d.config.Helper, d.config.Config.Helper
 	if inherited != nil && need == "" {
-		d.unused.Go(func() { settleUnused(inherited, d.config.Log) })
+		d.unused.Go(func() { settleUnused(ctx, inherited, d.config.Log) })
 	}
 	switch {
 	case need == "":
@@ -62,7 +62,7 @@ func (d *daemon) openHelper(need string) bool {
 		if err == nil {
 			client, err = privileged.NewClient(conn)
 		}
-		d.useHelper(nil, client, err)
+		d.useHelper(ctx, nil, client, err)
 		return true
 	}
 	if d.unhelped = noHelper(path, os.Geteuid()); d.unhelped != "" {
@@ -70,13 +70,14 @@ func (d *daemon) openHelper(need string) bool {
 	}
 	dial := func() (*privileged.Client, error) { return privileged.Dial(path) }
 	client, err := dial()
-	d.useHelper(dial, client, err)
+	d.useHelper(ctx, dial, client, err)
 	return true
 }
 
 // settleUnused lets a helper that is not needed run what it has pending, and end. This daemon knows
 // of no undo: the helper would be needed. It has one only when the state of a daemon was lost.
-func settleUnused(inherited *os.File, log hclog.Logger) {
+// The signal that ends ctx may have ended the helper too, and then nothing is said.
+func settleUnused(ctx context.Context, inherited *os.File, log hclog.Logger) {
 	var client *privileged.Client
 	conn, err := privileged.Conn(inherited)
 	if err == nil {
@@ -86,7 +87,7 @@ func settleUnused(inherited *os.File, log hclog.Logger) {
 		err = client.Settle(nil)
 		client.Finish()
 	}
-	if err != nil {
+	if err != nil && ctx.Err() == nil {
 		log.Warn("the helper, which is not needed, was not asked whether undos are pending", "error", err)
 	}
 }
@@ -113,8 +114,10 @@ func noHelper(path string, user int) string {
 	return ""
 }
 
-func (d *daemon) useHelper(dial func() (*privileged.Client, error), client *privileged.Client, err error) {
-	if err != nil {
+// useHelper lets the helper do what takes root. Err is why client is nil. After the end of ctx that
+// is not told: the same signal may have ended a helper that had just been started.
+func (d *daemon) useHelper(ctx context.Context, dial func() (*privileged.Client, error), client *privileged.Client, err error) {
+	if err != nil && ctx.Err() == nil {
 		d.config.Log.Error("the helper does not answer: commands are refused until it does, and ports open and close", "error", err)
 	}
 	d.helper = newHelper(dial, err, d.clock.now, d.config.Log)

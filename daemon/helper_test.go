@@ -56,7 +56,7 @@ sesame.door "a" { one_time_sequences = %[2]q }`, w.program, w.path("once")))
 	client, err := dial()
 	must(t, err)
 	w.d.clock = newClock()
-	w.d.useHelper(dial, client, nil)
+	w.d.useHelper(t.Context(), dial, client, nil)
 	w.link = w.d.helper
 	w.link.mu.Lock()
 	w.link.settle = w.settle
@@ -261,7 +261,7 @@ func TestAnInheritedHelper(t *testing.T) {
 	ours, theirs, err := privileged.Pair()
 	must(t, err, theirs.Close())
 	d.config.Helper = ours
-	if d.openHelper("scripts have commands") != true || d.helper == nil {
+	if d.openHelper(t.Context(), "scripts have commands") != true || d.helper == nil {
 		t.Fatal("it is not used")
 	}
 	defer d.helper.close()
@@ -297,7 +297,7 @@ func TestAnInheritedHelperThatIsNotNeeded(t *testing.T) {
 	conn, err := privileged.Conn(theirs)
 	must(t, err)
 	d := &daemon{config: Config{Helper: ours, Log: hclog.NewNullLogger()}, clock: newClock()}
-	if d.openHelper("") || d.helper != nil {
+	if d.openHelper(t.Context(), "") || d.helper != nil {
 		t.Error("it is used")
 	}
 	must(t, server.Serve(t.Context(), conn), server.Close())
@@ -398,7 +398,7 @@ func TestWhyThereIsNoHelper(t *testing.T) {
 		t.Errorf("root: %q", got)
 	}
 	d := &daemon{}
-	if d.openHelper("") || d.helperStatus(0).Unused != "no script has a command or one-time sequences" || d.privileged() != nil {
+	if d.openHelper(t.Context(), "") || d.helperStatus(0).Unused != "no script has a command or one-time sequences" || d.privileged() != nil {
 		t.Errorf("%+v", d.helperStatus(0))
 	}
 }

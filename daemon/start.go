@@ -121,14 +121,19 @@ func Run(ctx context.Context, c Config) (err error) {
 		return nil
 	}
 	defer func() { err = errors.Join(err, d.close()) }()
-	if err != nil {
+	switch {
+	case errors.Is(err, errStopping), err == nil && ctx.Err() != nil:
+		c.Log.Info("stopping before the start is over")
+		return nil
+	case err != nil:
 		return err
 	}
 	return d.serve(ctx)
 }
 
 // prepare opens everything that can fail, in the order of the dependencies, and drops
-// privileges last. When it fails, the firewall is as before.
+// privileges last. When it fails, the firewall is as before. After the end of ctx the error may be
+// errStopping.
 func (d *daemon) prepare(ctx context.Context) (err error) {
 	if err := checkPrivileges(); err != nil {
 		return err

@@ -33,18 +33,21 @@ type startup struct {
 // guard. When there is one, and it does not load either, its ports are guarded.
 //
 // Whether the helper is used is decided here too, since only then is known whether they need it.
+// When ctx ends it returns errStopping.
 func (d *daemon) chooseScripts(ctx context.Context, found stateFound) (startup, error) {
 	good, goodFiles, goodValues := d.lastGood(ctx, found)
 	set, files, err := d.loadFirst(ctx, goodFiles)
-	if need := helperNeed(err, []*scripting.Set{good, set}, found); d.openHelper(need) {
-		if set != nil {
-			set.Close()
-		}
+	if need := helperNeed(err, []*scripting.Set{good, set}, found); ctx.Err() == nil && d.openHelper(ctx, need) {
+		closeSets(set)
 		if good != nil && d.troubles.text(sequencesUnread) != "" { // as this user, who is not root
 			good.Close()
 			good, goodFiles, goodValues = d.lastGood(ctx, found)
 		}
 		set, files, err = d.loadFirst(ctx, goodFiles)
+	}
+	if ctx.Err() != nil { // what was not read to its end is not wrong
+		closeSets(good, set)
+		return startup{}, errStopping
 	}
 	err = d.explainUnread(err)
 	b := startup{set: set, files: files, values: d.values(), judged: files, outcome: outcome{kind: control.Applied, generation: 1, at: d.since}}
@@ -79,6 +82,15 @@ func (d *daemon) chooseScripts(ctx context.Context, found stateFound) (startup, 
 	}
 	d.unread = nil
 	return b, nil
+}
+
+// closeSets closes those that are not nil.
+func closeSets(sets ...*scripting.Set) {
+	for _, set := range sets {
+		if set != nil {
+			set.Close()
+		}
+	}
 }
 
 // loadFirst reads and loads the files on the disk. What the last good set has of them is not in

@@ -16,7 +16,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"sesame": main, "pcap": makeCapture, "relink": relink})
+	// The last one is how a command starts this program again, as /proc/self/exe.
+	testscript.Main(m, map[string]func(){"sesame": main, "pcap": makeCapture, "relink": relink, "exe": main})
 }
 
 func TestScripts(t *testing.T) {

@@ -71,6 +71,7 @@ type handed struct {
 	state.Taken
 	Helpless string `json:",omitempty"` // why there can be no helper, so nothing was done
 	Err      string `json:",omitempty"`
+	killed   bool   // instead of printing it: a signal ended the process
 }
 
 func text(err error) string {

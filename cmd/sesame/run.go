@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/signal"
 	"syscall"
@@ -84,7 +85,12 @@ func (p *program) run(c *cobra.Command, f *configFlags, pprof bool) error {
 	if settings.Log.Format == "auto" && isTerminal(p.stdout) {
 		config.People, config.Color = people, color("auto", p.stdout)
 	}
-	if err := leaveRoot(ctx, &config, c.Flags()); err != nil {
+	err = leaveRoot(ctx, &config, c.Flags())
+	switch {
+	case errors.Is(err, context.Canceled): // a signal
+		log.Info("stopping before the start is over")
+		return nil
+	case err != nil:
 		return err
 	}
 	return daemon.Run(ctx, config)

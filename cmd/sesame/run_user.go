@@ -32,13 +32,14 @@ import (
 const handPatience = 5 * time.Second
 
 // leaveRoot makes this process, when it is root, the user of the configuration. First that user
-// gets what root made and the daemon uses. When it stays root, it takes back what a user had.
+// gets what root made and the daemon uses. When it stays root, it takes back what a user had. When
+// ctx ends it gives up, with the error of ctx.
 func leaveRoot(ctx context.Context, d *daemon.Config, flags *pflag.FlagSet) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
 	to, why, err := userFor(d.User)
-	if err != nil {
+	if err = cmp.Or(err, ctx.Err()); err != nil {
 		return err
 	}
 	to, reason, err := handOver(ctx, d, to)
@@ -98,11 +99,16 @@ func handOver(ctx context.Context, d *daemon.Config, to account.User) (user acco
 			return to, "", err
 		}
 		to, why = account.Root(), err.Error()
-		tellOfState(d, prepareState(ctx, d, to))
-		return to, why, nil
+		result, err := prepareState(ctx, d, to)
+		if err == nil {
+			tellOfState(d, result)
+		}
+		return to, why, err
 	}
-	result := prepareState(ctx, d, to)
+	result, err := prepareState(ctx, d, to)
 	switch {
+	case err != nil:
+		return to, "", err
 	case result.Helpless != "":
 		why = fmt.Sprintf("there can be no helper, which would do what takes root: %s; in a unit, let it write %s (ReadWritePaths=)", result.Helpless, helperDir(d.State))
 	case result.Pending > 0:
@@ -116,7 +122,9 @@ func handOver(ctx context.Context, d *daemon.Config, to account.User) (user acco
 		if err := control.Hand(d.Socket, to); err != nil {
 			return to, "", err
 		}
-		result = prepareState(ctx, d, to)
+		if result, err = prepareState(ctx, d, to); err != nil {
+			return to, "", err
+		}
 	}
 	tellOfState(d, result)
 	if to.ID != 0 {
@@ -156,18 +164,17 @@ func tellOfState(d *daemon.Config, result handed) {
 
 // prepareState lets the state directory belong to a user, in a process of its own: its disk may
 // hang, and the threads of this one must take part when it becomes another user. A process that
-// hangs is left to end when the disk answers. Then the daemon finds its directory.
-func prepareState(ctx context.Context, d *daemon.Config, to account.User) (result handed) {
-	ctx, cancel := context.WithTimeout(ctx, handPatience)
-	defer cancel()
+// hangs is left to end when the disk answers. Then the daemon finds its directory. An error is that
+// of ctx, and nothing is known of the directory.
+func prepareState(ctx context.Context, d *daemon.Config, to account.User) (result handed, err error) {
 	out, in, err := os.Pipe()
 	if err != nil {
-		return handed{Err: err.Error()}
+		return handed{Err: err.Error()}, nil
 	}
 	argv := append([]string{"/proc/self/exe", probeName, d.State}, ownerFlags(to)...)
 	process, err := os.StartProcess(argv[0], argv, &os.ProcAttr{Files: []*os.File{nil, in, os.Stderr}})
 	if err := errors.Join(err, in.Close()); err != nil {
-		return handed{Err: errors.Join(err, out.Close()).Error()}
+		return handed{Err: errors.Join(err, out.Close()).Error()}, nil
 	}
 	answered := make(chan handed, 1)
 	go func() {
@@ -175,19 +182,34 @@ func prepareState(ctx context.Context, d *daemon.Config, to account.User) (resul
 		if err := json.NewDecoder(out).Decode(&answer); err != nil {
 			answer.Err = "no answer: " + err.Error()
 		}
-		_, _ = process.Wait() // its answer says all
-		_ = out.Close()       // it was only read
+		if ended, err := process.Wait(); err == nil {
+			status, ok := ended.Sys().(syscall.WaitStatus)
+			answer.killed = ok && status.Signaled()
+		}
+		_ = out.Close() // it was only read
 		answered <- answer
 	}()
+	result, err = awaitHanded(ctx, answered)
+	if to.ID == 0 && result.Err == "" {
+		d.Probe = nil // the disk has answered
+	}
+	return result, err
+}
+
+// awaitHanded waits for the answer about a state directory until ctx ends. A signal that ended the
+// process was most likely for all of the group, as Ctrl-C is. Then that for this process comes now.
+func awaitHanded(ctx context.Context, answered <-chan handed) (result handed, err error) {
+	patience, cancel := context.WithTimeout(ctx, handPatience)
+	defer cancel()
 	select {
 	case result = <-answered:
-		if to.ID == 0 && result.Err == "" {
-			d.Probe = nil // the disk has answered
+		if result.killed {
+			<-patience.Done()
 		}
-		return result
-	case <-ctx.Done():
-		return handed{Err: "the disk does not answer"}
+	case <-patience.Done():
+		result.Err = "the disk does not answer"
 	}
+	return result, ctx.Err()
 }
 
 // startHelper starts a helper, which stays root, with the settings of this process, and returns its
