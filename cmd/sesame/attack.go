@@ -57,7 +57,7 @@ func (p *program) attack(c *cobra.Command, f *attackFlags, captures []string) er
 	if err := f.check(c, captures); err != nil {
 		return err
 	}
-	ctx, forget := p.interruptible(c.Context(), captures)
+	ctx, read, forget := p.interruptible(c.Context(), captures)
 	defer forget()
 	a, scripts, err := p.loadAttacked(c, f)
 	if err != nil {
@@ -77,6 +77,7 @@ func (p *program) attack(c *cobra.Command, f *attackFlags, captures []string) er
 			return err
 		}
 	}
+	read()
 	err = a.scan(ctx, f, report)
 	if ctx.Err() != nil {
 		p.warn("interrupted: what came later is missing")

@@ -172,7 +172,7 @@ func (p *program) diff(c *cobra.Command, f *diffFlags, captures []string) error 
 	if err := f.check(c, captures); err != nil {
 		return err
 	}
-	ctx, forget := p.interruptible(c.Context(), captures)
+	ctx, _, forget := p.interruptible(c.Context(), captures)
 	defer forget()
 	is, err := p.newSide(c, &f.scripts)
 	if err != nil {

@@ -11,6 +11,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"sesame/simulate/pcaptest"
 )
 
 // Continuous integration and timeout end a program with SIGTERM, a person with Ctrl-C. Both get the
@@ -91,5 +94,86 @@ sesame.door "d" { sequence = { "tcp/7421", "udp/9133", "tcp/2904" }, tripwires =
 	}
 	if !strings.Contains(string(rest), "interrupted: what came later is missing") || !strings.Contains(out.String(), "unwanted opening") {
 		t.Errorf("got\n%.300s\n%s", out.String(), rest)
+	}
+}
+
+// A first interrupt ends no capture that comes through a pipe, and says what is waited for.
+func TestInterruptedPipes(t *testing.T) {
+	dir := t.TempDir()
+	script, pipe := filepath.Join(dir, "d.lua"), filepath.Join(dir, "pipe")
+	err := os.WriteFile(script, []byte(`sesame.door "d" { sequence = { "tcp/7421", "udp/9133", "tcp/2904" }, guards = "tcp/22" }`), 0o600)
+	capture, wrong := pcaptest.Capture("1s 203.0.113.9 tcp/7421\n1s 203.0.113.9 udp/9133\n1s 203.0.113.9 tcp/2904\n")
+	if err := errors.Join(err, wrong, syscall.Mkfifo(pipe, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		args   []string
+		status int
+		prints string
+	}{
+		{[]string{"simulate"}, done, "d  open\n"},
+		{[]string{"perturb", "--runs", "3"}, done, "3 runs"},
+		{[]string{"attack", "--max-opens", "100"}, done, "the knocks of 203.0.113.9 at d, sent again\n"},
+	} {
+		t.Run(test.args[0], func(t *testing.T) {
+			c := exec.CommandContext(t.Context(), "sesame", append(test.args, "-s", script, pipe)...)
+			var out bytes.Buffer
+			c.Stdout = &out
+			stderr, err := c.StderrPipe()
+			if err == nil {
+				err = c.Start()
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			to, err := os.OpenFile(pipe, os.O_WRONLY, 0) // when the command reads, so signals are awaited
+			if err == nil {
+				err = c.Process.Signal(os.Interrupt)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			reader := bufio.NewReader(stderr)
+			want := "sesame: waiting for " + pipe + " to end; interrupt again to stop at once\n"
+			if line, err := reader.ReadString('\n'); err != nil || line != want {
+				t.Errorf("got %q, %v, want %q", line, err, want)
+			}
+			if _, err := to.Write(capture); err != nil {
+				t.Error(err)
+			}
+			if err := to.Close(); err != nil {
+				t.Error(err)
+			}
+			rest, _ := io.ReadAll(reader)
+			if err := c.Wait(); c.ProcessState.ExitCode() != test.status || !strings.Contains(out.String(), test.prints) {
+				t.Errorf("%v, want exit status %d:\n%s\n%s", err, test.status, &out, rest)
+			}
+		})
+	}
+}
+
+// Once all captures are read nothing is waited for: an interrupt ends what is done with them.
+func TestInterruptsAfterPipes(t *testing.T) {
+	out, in := io.Pipe()
+	p := &program{stderr: in}
+	reading, read, forget := p.interruptible(t.Context(), []string{"-"})
+	defer forget()
+	interrupt := func() {
+		t.Helper()
+		if err := syscall.Kill(os.Getpid(), syscall.SIGINT); err != nil {
+			t.Fatal(err)
+		}
+	}
+	interrupt()
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if want := "sesame: waiting for standard input to end; interrupt again to stop at once\n"; err != nil || line != want || reading.Err() != nil {
+		t.Fatalf("got %q, %v, want %q and %v", line, err, want, reading.Err())
+	}
+	read()
+	interrupt()
+	select {
+	case <-reading.Done():
+	case <-time.After(20 * time.Second):
+		t.Error("the interrupt is not noticed")
 	}
 }

@@ -164,13 +164,14 @@ func (p *program) perturb(c *cobra.Command, f *perturbFlags, captures []string) 
 		return err
 	}
 	config.Until = until
-	ctx, forget := p.interruptible(c.Context(), captures)
+	ctx, read, forget := p.interruptible(c.Context(), captures)
 	defer forget()
 	bar := &progress{w: p.stderr}
 	if isTerminal(p.stderr) {
 		config.Progress = bar.draw
 	}
 	tape, err := simulate.ReadTape(ctx, config)
+	read()
 	bar.clear()
 	if err != nil {
 		return err

@@ -145,7 +145,7 @@ func (p *program) simulate(c *cobra.Command, f *simulateFlags, captures []string
 	if isTerminal(p.stderr) {
 		config.Progress = bar.draw
 	}
-	ctx, forget := p.interruptible(c.Context(), captures)
+	ctx, _, forget := p.interruptible(c.Context(), captures)
 	defer forget()
 	if f.output.format == "test" {
 		return p.writeTest(ctx, f, set, config)

@@ -6,7 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/mattn/go-isatty"
@@ -33,31 +33,57 @@ func color(when string, w io.Writer) bool {
 	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && isTerminal(w)
 }
 
-// interruptible returns a context for reading captures. Without standard input among them it ends
-// with the first interrupt or SIGTERM, which timeout and continuous integration send, and what was
-// read so far is reported. The second one ends this program. The caller calls forget when the
-// captures have been read.
-func (p *program) interruptible(ctx context.Context, captures []string) (reading context.Context, forget func()) {
-	if slices.Contains(captures, "-") {
-		p.finishOnInterrupt()
-		return ctx, func() {}
+// interruptible returns a context for reading captures. It ends with the first interrupt or
+// SIGTERM, which timeout and continuous integration send, and what was read so far is reported.
+// The second one ends this program. When one of the captures is a stream, the first interrupt is
+// only noted until the caller calls read, when all captures are read. The caller calls forget at
+// the end.
+func (p *program) interruptible(ctx context.Context, captures []string) (reading context.Context, read, forget func()) {
+	reading, end := context.WithCancel(ctx)
+	await := func() {
+		interrupted, stop := signal.NotifyContext(reading, os.Interrupt, syscall.SIGTERM)
+		context.AfterFunc(interrupted, func() { stop(); end() })
 	}
-	reading, forget = signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(reading, forget)
-	return reading, forget
+	names := streams(captures)
+	if len(names) == 0 {
+		await()
+		return reading, func() {}, end
+	}
+	stop := p.finishOnInterrupt(strings.Join(names, " and "))
+	return reading, func() { stop(); await() }, func() { stop(); end() }
 }
 
-// finishOnInterrupt ignores the first interrupt: in a pipeline it also ends the program that
-// writes to standard input, and what that wrote is still read. The second interrupt ends this
-// program.
-func (p *program) finishOnInterrupt() {
+// streams names those captures, for people, whose end another program or a person decides: pipes,
+// terminals and standard input.
+func streams(captures []string) (names []string) {
+	for _, name := range captures {
+		if name == "-" {
+			names = append(names, "standard input")
+		} else if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// finishOnInterrupt ignores the first interrupt: in a pipeline it also ends the program that writes
+// into the pipe, and what that wrote is still read. The second interrupt ends this program. So does
+// the first one after stop.
+func (p *program) finishOnInterrupt(names string) (stop func()) {
 	interrupts := make(chan os.Signal, 1) // only the first matters; more are dropped
 	signal.Notify(interrupts, os.Interrupt)
+	stopped, end := context.WithCancel(context.Background())
+	ended := make(chan struct{})
 	go func() {
-		<-interrupts
+		defer close(ended)
+		select {
+		case <-interrupts:
+			p.note("waiting for %s to end; interrupt again to stop at once", names)
+		case <-stopped.Done():
+		}
 		signal.Stop(interrupts)
-		p.note("waiting for standard input to end; interrupt again to stop at once")
 	}()
+	return func() { end(); <-ended }
 }
 
 // A progress is a bar on a terminal. It is drawn again when its percentage changes, so it

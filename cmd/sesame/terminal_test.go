@@ -2,7 +2,13 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -14,6 +20,32 @@ func TestColor(t *testing.T) {
 	t.Setenv("NO_COLOR", "1")
 	if !color("always", &pipe) {
 		t.Error("an explicit wish is stronger than NO_COLOR")
+	}
+}
+
+// What comes from elsewhere is waited for at an interrupt: its end is not this program's to choose.
+func TestStreams(t *testing.T) {
+	dir := t.TempDir()
+	file, pipe := filepath.Join(dir, "file"), filepath.Join(dir, "pipe")
+	if err := errors.Join(os.WriteFile(file, nil, 0o600), syscall.Mkfifo(pipe, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	out, in, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	defer in.Close()
+	passed := fmt.Sprintf("/dev/fd/%d", out.Fd()) // as of <(tcpdump -w -), and as /dev/stdin is one
+	for _, test := range []struct{ captures, want []string }{
+		{nil, nil},
+		{[]string{file, dir, filepath.Join(dir, "none")}, nil},
+		{[]string{file, "-"}, []string{"standard input"}},
+		{[]string{pipe, file, passed}, []string{pipe, passed}},
+	} {
+		if got := streams(test.captures); !slices.Equal(got, test.want) {
+			t.Errorf("%q: %q, want %q", test.captures, got, test.want)
+		}
 	}
 }
 

@@ -78,7 +78,7 @@ func (p *program) test(c *cobra.Command, f *testFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, forget := p.interruptible(c.Context(), nil)
+	ctx, _, forget := p.interruptible(c.Context(), nil)
 	defer forget()
 	var runs []report.Run
 	for _, file := range configs {
