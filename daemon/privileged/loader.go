@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -21,7 +22,10 @@ func startLoader(argv []string, archive *os.File) (manifest, error) {
 		return manifest{}, fmt.Errorf("starting the loader: %w", err)
 	}
 	defer out.Close()
-	loader, err := os.StartProcess(argv[0], argv, &os.ProcAttr{Dir: "/", Env: []string{"GOTRACEBACK=none"}, Files: []*os.File{archive, in, nil}})
+	loader, err := os.StartProcess(argv[0], argv, &os.ProcAttr{
+		Dir: "/", Env: []string{"GOTRACEBACK=none"}, Files: []*os.File{archive, in, nil},
+		Sys: &syscall.SysProcAttr{Setpgid: true}, // Ctrl-C in a terminal is for the daemon: a loader that it ended would be blamed
+	})
 	_ = in.Close() // the loader has its own
 	if err != nil {
 		return manifest{}, fmt.Errorf("starting the loader: %w", err)

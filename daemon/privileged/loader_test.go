@@ -64,6 +64,17 @@ sesame.knockd "`+conf+`"`)
 	}
 }
 
+// An interrupt in a terminal, which all processes of a group get, is not for the loader.
+func TestALoaderHasAGroupOfItsOwn(t *testing.T) {
+	empty, err := os.Open("/dev/null")
+	must(t, err)
+	defer empty.Close()
+	_, err = startLoader([]string{"/bin/sh", "-c", `read -r pid name state parent group rest </proc/$$/stat; [ "$group" = "$$" ] || exit 7; exit 6`}, empty)
+	if err == nil || !strings.HasSuffix(err.Error(), "exit status 6") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestALoaderThatFails(t *testing.T) {
 	empty, err := os.Open("/dev/null")
 	must(t, err)
