@@ -62,10 +62,10 @@ func TestScripts(t *testing.T) {
 			prints: []string{"sesame: the daemon did not run, and was not started. Ports that were guarded stay so\n"},
 		}}},
 		{"it ran, and a condition of a drop-in is not met any more", true, []call{{
-			script: "after-install", args: "configure 1.0", has: []string{"active", "unmet"}, fails: true, prints: []string{"does not start with this version", `Then "dpkg --configure sesame"`},
+			script: "after-install", args: "configure 1.0", has: []string{"active", "unmet"}, fails: true, prints: []string{"does not start with this version", `Then "systemctl restart sesame" and "dpkg --configure sesame", or install`},
 		}}},
 		{"it ran, and a condition of a drop-in is not met any more, by rpm", false, []call{{
-			script: "after-install", args: "2", has: []string{"reloading", "unmet"}, prints: []string{"does not start with this version", `Then "systemctl restart sesame"`},
+			script: "after-install", args: "2", has: []string{"reloading", "unmet"}, prints: []string{"does not start with this version", `Then "systemctl restart sesame", or install`},
 		}}},
 		{"it failed, and a condition of a drop-in is not met", true, []call{{
 			script: "after-install", args: "configure 1.0", has: []string{"failed", "enabled", "unmet"}, prints: []string{"was not started"},
