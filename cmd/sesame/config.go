@@ -60,7 +60,8 @@ func (f *configFlags) load(c *cobra.Command) (config.Config, error) {
 	if err != nil {
 		return config.Config{}, err
 	}
-	return settings, f.apply(c, &settings)
+	err = f.apply(c, &settings)
+	return settings, err
 }
 
 // loadAnyway is load for commands that must work when the configuration is wrong or missing. Then
@@ -73,7 +74,8 @@ func (p *program) loadAnyway(c *cobra.Command, f *configFlags) (settings config.
 	}
 	p.complain(err)
 	settings = config.Default()
-	return settings, false, f.apply(c, &settings)
+	err = f.apply(c, &settings)
+	return settings, false, err
 }
 
 // apply lets the flags that were given override settings. Its errors are of type [usageError].

@@ -157,9 +157,13 @@ func parseConf(path string, text []byte) (*knockd.File, error) {
 // inOrder returns warnings about doors that a scan of all ports in their order opens. What sesame
 // check finds counts, since a port of another door between two knocks ends the attempt.
 func inOrder(conf *knockd.File) (warnings []knockd.Warning) {
-	doors, err := conf.EngineDoors(conf.Path, source.ReadReferenced)
+	read := func(path string) ([]byte, error) {
+		text, _ := source.ReadReferenced(path) // a file that cannot be read has a warning of its own
+		return text, nil
+	}
+	doors, err := conf.EngineDoors(conf.Path, read)
 	if err != nil {
-		return nil // a file of sequences cannot be read, which has a warning of its own
+		return nil // a list in a file is wrong, which the import says, too
 	}
 	lines := map[string]int{}
 	for _, d := range conf.Doors {

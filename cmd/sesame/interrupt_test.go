@@ -108,12 +108,11 @@ func TestInterruptedPipes(t *testing.T) {
 	}
 	for _, test := range []struct {
 		args   []string
-		status int
 		prints string
 	}{
-		{[]string{"simulate"}, done, "d  open\n"},
-		{[]string{"perturb", "--runs", "3"}, done, "3 runs"},
-		{[]string{"attack", "--max-opens", "100"}, done, "the knocks of 203.0.113.9 at d, sent again\n"},
+		{[]string{"simulate"}, "d  open\n"},
+		{[]string{"perturb", "--runs", "3"}, "3 runs"},
+		{[]string{"attack", "--max-opens", "100"}, "the knocks of 203.0.113.9 at d, sent again\n"},
 	} {
 		t.Run(test.args[0], func(t *testing.T) {
 			c := exec.CommandContext(t.Context(), "sesame", append(test.args, "-s", script, pipe)...)
@@ -145,10 +144,54 @@ func TestInterruptedPipes(t *testing.T) {
 				t.Error(err)
 			}
 			rest, _ := io.ReadAll(reader)
-			if err := c.Wait(); c.ProcessState.ExitCode() != test.status || !strings.Contains(out.String(), test.prints) {
-				t.Errorf("%v, want exit status %d:\n%s\n%s", err, test.status, &out, rest)
+			if err := c.Wait(); c.ProcessState.ExitCode() != done || !strings.Contains(out.String(), test.prints) {
+				t.Errorf("%v, want exit status %d:\n%s\n%s", err, done, &out, rest)
 			}
 		})
+	}
+}
+
+// A second interrupt ends the program while a stream is waited for, also when nobody reads what it
+// says of the first one.
+func TestTheSecondInterruptCounts(t *testing.T) {
+	dir := t.TempDir()
+	script, pipe := filepath.Join(dir, "d.lua"), filepath.Join(dir, "pipe")
+	err := os.WriteFile(script, []byte(`sesame.door "d" { sequence = { "tcp/7421", "udp/9133", "tcp/2904" }, guards = "tcp/22" }`), 0o600)
+	unread, full, wrong := os.Pipe()
+	if err := errors.Join(err, wrong, syscall.Mkfifo(pipe, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	defer unread.Close()
+	defer full.Close()
+	for err = full.SetWriteDeadline(time.Now().Add(time.Second)); err == nil; { // no more goes into the pipe then
+		_, err = full.Write(make([]byte, 4096))
+	}
+	c := exec.CommandContext(t.Context(), "sesame", "simulate", "-s", script, pipe)
+	c.Stderr = full
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	to, err := os.OpenFile(pipe, os.O_WRONLY, 0) // when the command reads, so signals are awaited
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer to.Close()
+	ended := make(chan error, 1)
+	go func() { ended <- c.Wait() }()
+	for late := time.After(time.Minute); ; {
+		if err := c.Process.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			t.Fatal(err)
+		}
+		select {
+		case err := <-ended:
+			if s, ok := c.ProcessState.Sys().(syscall.WaitStatus); !ok || s.Signal() != syscall.SIGINT {
+				t.Errorf("it ended with %v", err)
+			}
+			return
+		case <-late:
+			t.Fatal("it does not end")
+		case <-time.After(20 * time.Millisecond):
+		}
 	}
 }
 

@@ -35,9 +35,9 @@ func color(when string, w io.Writer) bool {
 
 // interruptible returns a context for reading captures. It ends with the first interrupt or
 // SIGTERM, which timeout and continuous integration send, and what was read so far is reported.
-// The second one ends this program. When one of the captures is a stream, the first interrupt is
-// only noted until the caller calls read, when all captures are read. The caller calls forget at
-// the end.
+// The second one ends this program. When one of the captures is a stream, that begins when the
+// caller calls read, after all captures: before, the first interrupt is only noted, and SIGTERM
+// ends this program. The caller calls forget at the end.
 func (p *program) interruptible(ctx context.Context, captures []string) (reading context.Context, read, forget func()) {
 	reading, end := context.WithCancel(ctx)
 	await := func() {
@@ -78,10 +78,11 @@ func (p *program) finishOnInterrupt(names string) (stop func()) {
 		defer close(ended)
 		select {
 		case <-interrupts:
+			signal.Stop(interrupts) // before it says that the next one counts
 			p.note("waiting for %s to end; interrupt again to stop at once", names)
 		case <-stopped.Done():
+			signal.Stop(interrupts)
 		}
-		signal.Stop(interrupts)
 	}()
 	return func() { end(); <-ended }
 }
