@@ -33,15 +33,23 @@ func helperNeed(err error, sets []*scripting.Set, found stateFound) string {
 			return "scripts have one-time sequences"
 		}
 	}
-	for _, r := range found.recovered.Records {
-		if r.Grant != nil && !r.Ended && r.Grant.Undo != nil {
-			return "an undo is pending"
-		}
+	if pendingUndos(found) > 0 {
+		return "an undo is pending"
 	}
 	if found.err != nil {
 		return "it is not known whether an undo is pending"
 	}
 	return ""
+}
+
+// pendingUndos returns how many grants of a journal have an undo that is pending.
+func pendingUndos(found stateFound) (n int) {
+	for _, r := range found.recovered.Records {
+		if r.Grant != nil && !r.Ended && r.Grant.Undo != nil {
+			n++
+		}
+	}
+	return n
 }
 
 // openHelper connects to the helper when there is one and it is needed, and reports whether it is

@@ -122,13 +122,13 @@ func Run(ctx context.Context, c Config) (err error) {
 	}
 	defer func() { err = errors.Join(err, d.close()) }()
 	switch {
-	case errors.Is(err, errStopping), err == nil && ctx.Err() != nil:
+	case errors.Is(err, errStopping):
 		c.Log.Info("stopping before the start is over")
 		return nil
 	case err != nil:
 		return err
 	}
-	return d.serve(ctx)
+	return d.serve(ctx) // which runs pending undos also when ctx has ended
 }
 
 // prepare opens everything that can fail, in the order of the dependencies, and drops

@@ -13,6 +13,7 @@ import (
 
 	"sesame/daemon/config"
 	"sesame/daemon/control"
+	"sesame/daemon/engine"
 	"sesame/daemon/logtest"
 	"sesame/daemon/privileged"
 	"sesame/daemon/state"
@@ -74,6 +75,26 @@ func TestAStopWhileScriptsAreChosen(t *testing.T) {
 			}
 			first.set.Close()
 		})
+	}
+}
+
+// Undo commands that were to run at this start stay pending when it is stopped, and that is told,
+// unless another daemon follows at once.
+func TestAStopInTheStartLeavesUndos(t *testing.T) {
+	grant := &engine.Grant{ID: 4, Argv: []string{"/mount"}, Undo: []string{"/umount"}}
+	found := stateFound{recovered: state.Recovered{Records: []engine.Record{{Grant: grant}, {Grant: &engine.Grant{ID: 3}}, {Grant: &engine.Grant{ID: 5, Undo: grant.Undo}, Ended: true}}}}
+	for cause, want := range map[error]string{
+		nil:        "[WARN]  undo commands stay pending until the next start, or until: sesame helper --settle: commands=1\n",
+		ErrRestart: "",
+	} {
+		w := newHelperWorld(t)
+		log := &logtest.Buffer{}
+		w.d.config.Log = hclog.New(&hclog.LoggerOptions{Output: log, DisableTime: true})
+		ctx, stop := context.WithCancelCause(t.Context())
+		stop(cause)
+		if _, err := w.d.chooseScripts(ctx, found); !errors.Is(err, errStopping) || log.String() != want {
+			t.Errorf("%v: %v, and it says %q, want %q", cause, err, log, want)
+		}
 	}
 }
 

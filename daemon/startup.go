@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"sesame/daemon/control"
@@ -47,6 +48,9 @@ func (d *daemon) chooseScripts(ctx context.Context, found stateFound) (startup, 
 	}
 	if ctx.Err() != nil { // what was not read to its end is not wrong
 		closeSets(good, set)
+		if n := pendingUndos(found); n > 0 && !errors.Is(context.Cause(ctx), ErrRestart) {
+			d.config.Log.Warn("undo commands stay pending until the next start, or until: sesame helper --settle", "commands", n)
+		}
 		return startup{}, errStopping
 	}
 	err = d.explainUnread(err)

@@ -11,6 +11,9 @@ import (
 // A reason about commands names at most maxNamed of them: there may be hundreds.
 const maxNamed = 5
 
+// maxCommand bounds the characters of a command in a line.
+const maxCommand = 120
+
 // named makes one finding of a heading and lines, of which there are count.
 func named(heading string, lines []string, count int) []finding {
 	lines = lines[:min(len(lines), maxNamed)]
@@ -74,7 +77,11 @@ func declared(f *FailingCommand) string {
 	if f.Command != f.Program || len(f.Argv) < 2 {
 		return f.Command
 	}
-	return transcript.Command(f.Argv)
+	text := []rune(transcript.Command(f.Argv))
+	if len(text) > maxCommand {
+		return string(text[:maxCommand]) + "..."
+	}
+	return string(text)
 }
 
 func commandsWaiting(s *Status) []finding {

@@ -415,14 +415,18 @@ func TestFailingCommandsOfOneProgram(t *testing.T) {
 	s.Effects.FailingCommands = []FailingCommand{
 		{Door: "a", Command: "/nft", Program: "/nft", Argv: []string{"/nft", "add", "to {source}"}},
 		{Door: "a", Command: "/nft", Program: "/nft", Argv: []string{"/nft"}},
+		{Door: "a", Command: "/long", Program: "/long", Argv: []string{"/long", strings.Repeat("x", 4096)}},
 		{Door: "a", Command: "/nft", Program: "/nft", Undo: true},
 		{Door: "a", Command: "exit 1", Program: "/bin/sh", Argv: []string{"/bin/sh", "-c", "exit 1"}},
 	}
-	s.Effects.FailingCount = 4
+	s.Effects.FailingCount = 5
 	text := fmt.Sprint(commandFails(s))
 	for _, want := range []string{"door a: /nft add \"to {source}\" failed", "door a: /nft failed", "door a: undo /nft failed", "door a: exit 1 failed"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%s\nhas no %q", text, want)
 		}
+	}
+	if n := strings.Count(text, "x"); n < 100 || n > 125 {
+		t.Errorf("of a long argument it shows %d letters", n)
 	}
 }

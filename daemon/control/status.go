@@ -343,7 +343,7 @@ type FailingCommand struct {
 	Argv   []string `json:"argv,omitempty"`
 	Undo   bool     `json:"undo,omitempty"`
 	Hung   bool     `json:"hung,omitempty"`    // it was killed after its time limit
-	NotRun bool     `json:"not_run,omitempty"` // it could not be started
+	NotRun bool     `json:"not_run,omitempty"` // nothing tells that it was started
 	// AnyStatus means that it may have any exit status, as those of a knockd.conf: it is done then.
 	AnyStatus bool      `json:"any_status,omitempty"`
 	Error     string    `json:"error"`

@@ -41,7 +41,7 @@ type FailingCommand struct {
 	Argv   []string
 	Undo   bool
 	Hung   bool // it was killed after its time limit
-	NotRun bool // it could not be started
+	NotRun bool // nothing tells that it was started
 	// AnyStatus means that it ended with an exit status, and may have any. It counts as done.
 	AnyStatus bool
 	Error     string
