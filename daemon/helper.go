@@ -38,6 +38,8 @@ type helper struct {
 
 	reading chan struct{} // capacity 1: a helper reads for one request at a time
 
+	patience time.Duration // undoPatience; tests have more of it, since the machine may be busy
+
 	mu       sync.Mutex                                      // guards the rest
 	client   *privileged.Client                              // nil: it is gone
 	changed  chan struct{}                                   // closed when client changes, and replaced
@@ -56,7 +58,7 @@ type helper struct {
 // newHelper returns a helper that is gone, for the reason why.
 func newHelper(dial func() (*privileged.Client, error), why error, now func() time.Time, log hclog.Logger) *helper {
 	return &helper{
-		dial: dial, now: now, log: log, why: why, since: now(),
+		dial: dial, now: now, log: log, why: why, since: now(), patience: undoPatience,
 		hints: make(chan struct{}, 1), closed: make(chan struct{}), reading: make(chan struct{}, 1), changed: make(chan struct{}), verdicts: map[weak.Pointer[source.Files]]*privileged.Reading{},
 	}
 }
@@ -210,7 +212,7 @@ func (h *helper) current(ctx context.Context, patience time.Duration, lost *priv
 func (h *helper) Run(ctx context.Context, c effect.Command, respond func(effect.Output, error)) {
 	patience, lost := time.Duration(0), (*privileged.Client)(nil)
 	if c.Undo {
-		patience = undoPatience
+		patience = h.patience
 	}
 	for {
 		client, err := h.current(ctx, patience, lost)
@@ -249,7 +251,7 @@ func (h *helper) count(n int) int {
 // CommentOut comments out a used one-time sequence, as [effect.Privileged] says.
 func (h *helper) CommentOut(file, line string) error {
 	for lost := (*privileged.Client)(nil); ; {
-		client, err := h.current(context.Background(), undoPatience, lost)
+		client, err := h.current(context.Background(), h.patience, lost)
 		if err != nil {
 			return fmt.Errorf("commenting out a used sequence in %s: %w", file, err)
 		}

@@ -58,6 +58,7 @@ sesame.door "a" { one_time_sequences = %[2]q }`, w.program, w.path("once")))
 	w.d.clock = newClock()
 	w.d.useHelper(t.Context(), dial, client, nil)
 	w.link = w.d.helper
+	w.link.patience = patience
 	w.link.mu.Lock()
 	w.link.settle = w.settle
 	w.link.forget = func(records []engine.Record) { w.forgot = append(w.forgot, records...) }
