@@ -68,7 +68,8 @@ func TestRealDiffWithWhatRuns(t *testing.T) {
 	w.eventually("both doors are open", func() bool { return len(w.grants()) == 2 })
 	client := w.net.Client.IPv4.Addr().String()
 
-	if d := w.diffed(0, "-s", w.scripts, "--me", client); !d.Same || d.Opens.Old != 2 || d.Opens.New != 2 || !d.Mine.Opens {
+	// Once the daemon has read the file again, neither side has the sequence that was used.
+	if d := w.diffed(0, "-s", w.scripts, "--me", client); !d.Same || d.Opens.Old < 1 || d.Opens.New != d.Opens.Old || !d.Mine.Opens {
 		t.Errorf("the same scripts differ: %+v", d)
 	}
 	w.edited("once.lua", once)
